@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * kernel: the binary interface between the code that Lapwing generates from a model's text and the engine that calls it.
+ * Generated files include this header and nothing else; it includes only the C library.
+ *
+ * One step of a model is cut in two, so that spikes and their derivatives live in the engine, not in every model:
+ *
+ *     update   (state, input)  ->  state before firing, margin u        (ODEs and `update` lines; u = the `spike` expression)
+ *     [engine] s = 1 when u >= 0 and not refractory, else 0             (or a smooth S(u); slope = S'(u), the surrogate)
+ *     fire     (state, s)      ->  state after reset:  x = (1 - s) x + s reset(x);  refractory counters; graded output
+ *
+ * Arrays are structure-of-arrays blocks [n, width]: n neurons, `width` lanes (samples of a batch, or tangent vectors), the lane being
+ * the fastest index. Coefficients are per neuron, [n], or one number each in the `uniform` twin of a kernel.
+ */
+#ifndef LAPWING_KERNEL_H
+#define LAPWING_KERNEL_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LW_KERNEL_ABI 1
+
+/** What a kernel works on. Pointers typed `void` are float or double as the kernel set says. Unused ones are NULL. */
+typedef struct lw_kernel_args {
+    int64_t n, width;
+    const void *const *coef;  /* [n_coef], each [n] (uniform twin: [1]) */
+    void *const *state;       /* [n_state], each [n,width], in and out */
+    const void *const *input; /* [n_input], each [n,width] */
+    void *out;                /* [n,width] step: spikes as 0/1; graded models: output (update and step write it) */
+    void *margin;             /* [n,width] update writes the spike expression u of the state before firing */
+    int32_t *refractory;      /* [n,width] steps left; NULL when the model has no `refractory` */
+    uint8_t *held;            /* [n,width] update writes 1 where the neuron was refractory in this step (NULL: not wanted) */
+    const void *spike;        /* [n,width] fire reads the emitted value s */
+
+    /* the linearisation point, read by tangent and adjoint kernels; arrays may be NULL where the model's `need` mask has no bit */
+    const void *const *point_old; /* [n_state], each [n,point_width]: state before update */
+    const void *const *point_in;  /* [n_input]: the input of update */
+    const void *const *point_pre; /* [n_state]: state after update, before fire */
+    const void *point_spike;      /* [n,point_width] s */
+    const void *point_slope;      /* [n,point_width] S'(u); 0 where held */
+    const uint8_t *point_held;    /* [n,point_width], NULL when the model has no `refractory` */
+    int64_t point_width;          /* width, or 1: all lanes share one trajectory */
+    int32_t reset_detached;       /* 1: ds is not propagated through the reset (s counts as constant there) */
+
+    /* tangents [.., n, width]; coef_tan may be NULL (no parameter direction) */
+    void *const *state_tan;        /* [n_state], in and out */
+    const void *const *input_tan;  /* [n_input] */
+    void *out_tan;                 /* fire_tan (spiking: ds = slope du) and update_tan (graded) write it */
+    const double *const *coef_tan; /* [n_coef], each [n] */
+
+    /* adjoints; input_adj and coef_adj are accumulated where not NULL */
+    void *const *state_adj;   /* [n_state], in and out: adjoint of the kernel's result -> of its argument */
+    void *const *input_adj;   /* [n_input], written (not accumulated) by update_adj */
+    const void *out_adj;      /* [n,width] adjoint of the emitted spike (fire_adj) or graded output (update_adj) */
+    double *const *coef_adj;  /* [n_coef], each [n], accumulated over lanes; NULL: no parameter gradient */
+} lw_kernel_args;
+
+typedef void (*lw_kernel)(const lw_kernel_args *args);
+
+/** Kernels of one precision, in the general (per-neuron coefficients) or the uniform form. */
+typedef struct lw_kernel_set {
+    lw_kernel step;       /* update, hard threshold, fire, in one pass; same bits as update + threshold + fire */
+    lw_kernel update;
+    lw_kernel fire;       /* NULL for graded models */
+    lw_kernel update_tan; /* state_tan, input_tan (coef_tan) -> state_tan (out_tan for graded models) */
+    lw_kernel fire_tan;   /* state_tan (coef_tan) -> out_tan = slope * du, then state_tan through the reset */
+    lw_kernel fire_adj;   /* state_adj, out_adj -> state_adj (coef_adj) */
+    lw_kernel update_adj; /* state_adj (out_adj for graded models) -> state_adj, input_adj (coef_adj) */
+} lw_kernel_set;
+
+typedef struct lw_model_param {
+    const char *name, *unit, *about;
+    double value;             /* default, in internal units (ms, mV, pA, pF, nS, kHz) */
+    double scale;             /* internal units per written unit */
+    double lo, hi;            /* domain */
+    int32_t lo_open, hi_open; /* 1: the bound itself is not allowed */
+} lw_model_param;
+
+typedef struct lw_model_name {
+    const char *name, *unit, *about;
+    double scale;
+} lw_model_name;
+
+/** Bits of the need masks: bit i of `old`, `in`, `pre` is set when the array i is read. */
+typedef struct lw_model_need {
+    uint32_t old, in, pre;
+} lw_model_need;
+
+/** Everything known about a compiled model. Constant data; lives as long as the program (or the loaded object). */
+typedef struct lw_model {
+    int32_t abi; /* LW_KERNEL_ABI */
+    const char *name, *about, *text, *key; /* text: the model file; key: hash of text, generator version */
+    int32_t n_param, n_state, n_input, n_coef;
+    const lw_model_param *param; /* [n_param] */
+    const lw_model_name *state;  /* [n_state] */
+    const lw_model_name *input;  /* [n_input] receptor ports; synaptic weights onto a port carry its unit */
+    int32_t spiking;             /* 1: `spike`, 0: `output` */
+    int32_t has_refractory;      /* 1: refractory counters are used; coef[refractory_coef] holds the steps */
+    int32_t refractory_coef;     /* index, or -1 */
+    int32_t stateless;           /* 1: output depends on input only (relay) */
+    lw_model_need need;          /* arrays that tangent and adjoint kernels read without parameter directions */
+    lw_model_need need_coef;     /* the same with coef_tan / coef_adj given */
+
+    /** Parameters (double, internal units, [n_param] each [n]) -> coefficients of the given precision (0 float, 1 double). */
+    void (*derive)(int64_t n, double dt, const double *const *param, int32_t precision, void *const *coef);
+    /** coef_tan[c] = sum_p d coef_c / d param_p * param_tan[p]; param_tan[p] may be NULL. */
+    void (*derive_tan)(
+        int64_t n, double dt, const double *const *param, const double *const *param_tan, double *const *coef_tan);
+    /** param_adj[p] += sum_c d coef_c / d param_p * coef_adj[c]; param_adj[p] may be NULL. */
+    void (*derive_adj)(
+        int64_t n, double dt, const double *const *param, const double *const *coef_adj, double *const *param_adj);
+    /** Initial state from parameters, in double: state[i] is [n]. */
+    void (*init)(int64_t n, double dt, const double *const *param, double *const *state);
+    lw_kernel_set set[2][2]; /* [precision: 0 float, 1 double][0 general, 1 uniform] */
+} lw_model;
+
+#endif
