@@ -7,7 +7,10 @@
  *
  *     update   (state, input)  ->  state before firing, margin u        (ODEs and `update` lines; u = the `spike` expression)
  *     [engine] s = 1 when u >= 0 and not refractory, else 0             (or a smooth S(u); slope = S'(u), the surrogate)
- *     fire     (state, s)      ->  state after reset:  x = (1 - s) x + s reset(x);  refractory counters; graded output
+ *     fire     (state, s)      ->  state after reset:  x = (1 - s) x + s reset(x);  refractory counters
+ *
+ * A graded model (`output expr` instead of `spike`) has no margin: its `fire` writes out = expr(state) and leaves the state alone, its
+ * fire_tan writes out_tan = d expr / d state * state_tan, its fire_adj adds the transpose to state_adj. `update` never touches out.
  *
  * Arrays are structure-of-arrays blocks [n, width]: n neurons, `width` lanes (samples of a batch, or tangent vectors), the lane being
  * the fastest index. Coefficients are per neuron, [n], or one number each in the `uniform` twin of a kernel.
@@ -27,7 +30,7 @@ typedef struct lw_kernel_args {
     const void *const *coef;  /* [n_coef], each [n] (uniform twin: [1]) */
     void *const *state;       /* [n_state], each [n,width], in and out */
     const void *const *input; /* [n_input], each [n,width] */
-    void *out;                /* [n,width] step: spikes as 0/1; graded models: output (update and step write it) */
+    void *out;                /* [n,width] step: spikes as 0/1; graded models: fire and step write the output */
     void *margin;             /* [n,width] update writes the spike expression u of the state before firing */
     int32_t *refractory;      /* [n,width] steps left; NULL when the model has no `refractory` */
     uint8_t *held;            /* [n,width] update writes 1 where the neuron was refractory in this step (NULL: not wanted) */
@@ -46,13 +49,13 @@ typedef struct lw_kernel_args {
     /* tangents [.., n, width]; coef_tan may be NULL (no parameter direction) */
     void *const *state_tan;        /* [n_state], in and out */
     const void *const *input_tan;  /* [n_input] */
-    void *out_tan;                 /* fire_tan (spiking: ds = slope du) and update_tan (graded) write it */
+    void *out_tan;                 /* fire_tan writes it: spiking ds = slope du; graded d output */
     const double *const *coef_tan; /* [n_coef], each [n] */
 
     /* adjoints; input_adj and coef_adj are accumulated where not NULL */
     void *const *state_adj;   /* [n_state], in and out: adjoint of the kernel's result -> of its argument */
     void *const *input_adj;   /* [n_input], written (not accumulated) by update_adj */
-    const void *out_adj;      /* [n,width] adjoint of the emitted spike (fire_adj) or graded output (update_adj) */
+    const void *out_adj;      /* [n,width] adjoint of the emitted spike or graded output, read by fire_adj */
     double *const *coef_adj;  /* [n_coef], each [n], accumulated over lanes; NULL: no parameter gradient */
 } lw_kernel_args;
 
@@ -62,11 +65,11 @@ typedef void (*lw_kernel)(const lw_kernel_args *args);
 typedef struct lw_kernel_set {
     lw_kernel step;       /* update, hard threshold, fire, in one pass; same bits as update + threshold + fire */
     lw_kernel update;
-    lw_kernel fire;       /* NULL for graded models */
-    lw_kernel update_tan; /* state_tan, input_tan (coef_tan) -> state_tan (out_tan for graded models) */
-    lw_kernel fire_tan;   /* state_tan (coef_tan) -> out_tan = slope * du, then state_tan through the reset */
+    lw_kernel fire;       /* spiking: reset by a->spike; graded: a->out = output expression */
+    lw_kernel update_tan; /* state_tan, input_tan (coef_tan) -> state_tan */
+    lw_kernel fire_tan;   /* state_tan (coef_tan) -> out_tan, then (spiking) state_tan through the reset */
     lw_kernel fire_adj;   /* state_adj, out_adj -> state_adj (coef_adj) */
-    lw_kernel update_adj; /* state_adj (out_adj for graded models) -> state_adj, input_adj (coef_adj) */
+    lw_kernel update_adj; /* state_adj -> state_adj, input_adj (coef_adj) */
 } lw_kernel_set;
 
 typedef struct lw_model_param {
@@ -95,10 +98,9 @@ typedef struct lw_model {
     const lw_model_param *param; /* [n_param] */
     const lw_model_name *state;  /* [n_state] */
     const lw_model_name *input;  /* [n_input] receptor ports; synaptic weights onto a port carry its unit */
-    int32_t spiking;             /* 1: `spike`, 0: `output` */
+    int32_t emits_spikes;        /* 1: `spike`, 0: `output` (graded) */
     int32_t has_refractory;      /* 1: refractory counters are used; coef[refractory_coef] holds the steps */
     int32_t refractory_coef;     /* index, or -1 */
-    int32_t stateless;           /* 1: output depends on input only (relay) */
     lw_model_need need;          /* arrays that tangent and adjoint kernels read without parameter directions */
     lw_model_need need_coef;     /* the same with coef_tan / coef_adj given */
 
