@@ -77,6 +77,8 @@ typedef enum lw_log_level { LW_LOG_ERROR, LW_LOG_WARN, LW_LOG_INFO, LW_LOG_DEBUG
 
 /** Messages above `level` are dropped. `rank` prefixes debug lines; ranks other than 0 print errors and debug only. */
 void lw_log_setup(lw_log_level level, int rank);
+/** Only the rank; the level stays. */
+void lw_log_rank_set(int rank);
 /** One line to standard error. INFO and WARN are printed on rank 0 only. */
 void lw_log(lw_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -140,7 +142,7 @@ typedef enum lw_purpose {
 
 /** 128 random bits. `draw` numbers successive draws of one (purpose, a, b). */
 void lw_rng_bits(uint64_t seed, lw_purpose purpose, uint64_t a, uint64_t b, uint32_t draw, uint32_t out[4]);
-/** Uniform double strictly inside (0, 1), 53 bits. */
+/** Uniform double strictly inside (0, 1), an odd multiple of 2^-53. */
 double lw_rng_uniform(uint64_t seed, lw_purpose purpose, uint64_t a, uint64_t b, uint32_t draw);
 /** Standard normal (Box-Muller). */
 double lw_rng_normal(uint64_t seed, lw_purpose purpose, uint64_t a, uint64_t b, uint32_t draw);
@@ -159,7 +161,7 @@ double lw_stream_normal(lw_stream *s);
 /** Gamma with shape and scale (Marsaglia & Tsang 2000), mean shape*scale. */
 double lw_stream_gamma(lw_stream *s, double shape, double scale);
 double lw_stream_exponential(lw_stream *s, double mean);
-/** Poisson with mean lambda >= 0: inversion below 30, PTRS (Hoermann 1993) above. */
+/** Poisson with mean 0 <= lambda <= 2^53: inversion of one uniform below 30, PTRS (Hoermann 1993) above. */
 int64_t lw_stream_poisson(lw_stream *s, double lambda);
 /** Uniform integer in [0, n), n >= 1, without bias. */
 uint64_t lw_stream_below(lw_stream *s, uint64_t n);
@@ -182,7 +184,7 @@ typedef struct lw_dist {
     lw_dist_kind kind;
     double p[2];
     double lo, hi;      /* clip; lo = -INFINITY and hi = INFINITY for none */
-    bool redraw;        /* outside [lo, hi]: draw again instead of clipping */
+    bool redraw;        /* outside [lo, hi]: draw again (1000 times at most) instead of clipping */
     const double *list; /* borrowed */
     int64_t n_list;
 } lw_dist;
