@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * train: losses on read-outs, optimisers, the training loop over replicas x partitions, evaluation, and gradcheck. Stands on sim's tape;
+ * knows no file format: data come through lw_batch_source, checkpoints are written by a callback.
+ */
+#ifndef LAPWING_TRAIN_H
+#define LAPWING_TRAIN_H
+
+#include <lapwing/sim.h>
+
+/* ------------------------------------------------------------------ data */
+
+/** A set of sequences, readable in any order on any rank. All functions are **Local** and thread-compatible. */
+typedef struct lw_batch_source {
+    void *payload;
+    int64_t n_samples, n_steps; /* every sample is padded to n_steps */
+    int32_t n_channels;         /* input values per step */
+    int32_t n_classes;          /* classification: classes; 0: regression */
+    int32_t n_targets;          /* regression: target values per step */
+    bool label_per_step;        /* classification: a label at every step, else one per sample */
+    /** Input of sample i: x[step][channel], n_steps * n_channels floats, written. */
+    lw_err (*input)(void *payload, int64_t i, float *x);
+    /** Labels of sample i: [n_steps] (label_per_step) or [1]; -1 counts nowhere ("unlabelled"). */
+    lw_err (*label)(void *payload, int64_t i, int32_t *label);
+    /** Regression targets of sample i: [n_steps][n_targets]; NaN counts nowhere. */
+    lw_err (*target)(void *payload, int64_t i, float *y);
+    void (*destroy)(void *payload);
+} lw_batch_source;
+
+/* ------------------------------------------------------------------ what to minimise */
+
+typedef enum lw_loss_kind { LW_LOSS_CROSS_ENTROPY, LW_LOSS_MSE } lw_loss_kind;
+typedef enum lw_readout_kind {
+    LW_READOUT_PER_STEP, /* a loss at every step */
+    LW_READOUT_LAST,
+    LW_READOUT_MEAN, /* mean over steps (rate or count / steps of a spiking population) */
+    LW_READOUT_SUM,  /* sum over steps (spike count) */
+    LW_READOUT_MAX   /* maximum over time of each unit; gradient at its step */
+} lw_readout_kind;
+
+typedef struct lw_loss {
+    lw_loss_kind kind;
+    lw_readout_kind readout;
+    int32_t pop;            /* read-out population; its size = classes or targets */
+    int64_t skip;           /* first steps that count neither in the loss nor in the accuracy */
+    int32_t unlabelled;     /* label given to unlabelled (-1) steps; -1: they are left out */
+    double label_smoothing;
+    /* rate regulariser: weight * mean over neurons of ((rate - upper)+^2 + (lower - rate)+^2), rates in kHz over the sequence, per sample mean */
+    double rate_weight, rate_lower, rate_upper;
+    const uint8_t *rate_pop; /* [n_pop] 1: regularised; NULL: all spiking populations */
+} lw_loss;
+
+typedef enum lw_optimizer_kind { LW_OPTIMIZER_SGD, LW_OPTIMIZER_ADAM, LW_OPTIMIZER_ADAMW } lw_optimizer_kind;
+typedef enum lw_schedule_kind { LW_SCHEDULE_CONSTANT, LW_SCHEDULE_STEP, LW_SCHEDULE_COSINE, LW_SCHEDULE_EXPONENTIAL } lw_schedule_kind;
+typedef struct lw_optimizer_spec {
+    lw_optimizer_kind kind;
+    double lr, momentum, beta1, beta2, epsilon, weight_decay; /* weight_decay: on weights only, decoupled for adamw */
+    bool nesterov;
+    double lr_param_scale; /* learning rate of parameters = lr * this * (their default scale: 1 unit); see README */
+    lw_schedule_kind schedule;
+    double schedule_gamma;   /* step, exponential */
+    int64_t schedule_every;  /* epochs, step */
+    double schedule_floor;   /* cosine: final lr / lr */
+    int64_t warmup;          /* epochs of linear warm-up */
+    double clip_norm;        /* global gradient norm; 0: none */
+} lw_optimizer_spec;
+
+typedef struct lw_train_spec {
+    lw_loss loss;
+    lw_optimizer_spec optimizer;
+    int32_t input_pop, input_port; /* channel c of the data is fed to neuron c of this population */
+    int32_t batch;    /* samples per step over all replicas; divisible by them */
+    int64_t epochs;
+    double validation; /* fraction of the training set held out (counter-based split), 0: none */
+    int64_t patience;  /* epochs without better validation before stopping; 0: never */
+    lw_surrogate surrogate;
+    bool reset_detached;
+    lw_dtype precision;
+    uint64_t seed;
+} lw_train_spec;
+
+/* ------------------------------------------------------------------ trainer */
+
+typedef struct lw_metrics {
+    int64_t epoch;             /* 1-based when finished */
+    double loss, accuracy;     /* training, means over the epoch (accuracy NaN for regression) */
+    double rmse;               /* regression */
+    double validation_loss, validation_accuracy, validation_rmse; /* NaN without validation */
+    double rate_hz;            /* mean over spiking populations */
+    double lr, grad_norm, seconds;
+} lw_metrics;
+
+typedef struct lw_trainer lw_trainer;
+/** **Collective** over grid->world. The net lives on grid->part (every replica has one); it is borrowed and its weights are changed. */
+lw_err lw_trainer_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data, lw_trainer **out) LW_MUST_CHECK;
+void lw_trainer_destroy(lw_trainer **trainer);
+/** Train until `epochs` are done (counting resumed ones), early stopping, or the watch says stop. `epoch_end` (may be NULL) is called
+ *  after every epoch (**Collective**), for metrics and checkpoints; improved: best validation (or training) so far. watch->tick is called
+ *  per batch ("train", done batches, total batches). On early stop or end, the weights are the last ones; lw_trainer_best_restore gives the best. */
+typedef struct lw_trainer_hook {
+    void *payload;
+    lw_err (*epoch_end)(void *payload, const lw_metrics *metrics, bool improved);
+} lw_trainer_hook;
+lw_err lw_trainer_run(lw_trainer *trainer, const lw_trainer_hook *hook, const lw_watch *watch) LW_MUST_CHECK;
+/** Put back the weights of the best epoch (no-op when no epoch was run). **Local**. */
+void lw_trainer_best_restore(lw_trainer *trainer);
+
+/** Optimiser state for checkpoints: n_slots vectors of theta->n_local doubles (momentum / first and second moment, best weights last),
+ *  and scalars. Borrowed, writable (resume). */
+typedef struct lw_trainer_state {
+    int64_t epoch, batch_in_epoch, updates; /* position; updates counts optimiser steps */
+    int64_t best_epoch, since_best;
+    double best_score;
+    double sum_loss, sum_correct, sum_counted, sum_sq; /* running sums of the present epoch, this is part of bit-identical resume */
+} lw_trainer_state;
+const lw_theta *lw_trainer_theta(const lw_trainer *trainer);
+int lw_trainer_n_vectors(const lw_trainer *trainer);
+const char *lw_trainer_vector_name(const lw_trainer *trainer, int i);
+double *lw_trainer_vector(lw_trainer *trainer, int i);
+lw_trainer_state *lw_trainer_state_get(lw_trainer *trainer);
+/** The history of metrics so far, [n]; for metrics.csv and checkpoints. */
+const lw_metrics *lw_trainer_metrics(const lw_trainer *trainer, int64_t *n);
+lw_err lw_trainer_metrics_set(lw_trainer *trainer, const lw_metrics *metrics, int64_t n) LW_MUST_CHECK;
+
+/* ------------------------------------------------------------------ evaluation */
+
+typedef struct lw_evaluation {
+    double loss, accuracy; /* under the loss' protocol */
+    double accuracy_labelled; /* only labelled steps/samples count (differs where unlabelled counts as a class) */
+    double rmse;
+    int64_t samples, counted;
+    double rate_hz;         /* mean rate of spiking populations */
+    /* synaptic operations per sample: spikes x fan-out over recurrent synapses; input events x input fan-out; spikes x read-out synapses (LNP.md 3.2) */
+    double sops_recurrent, sops_input, sops_readout;
+    double *confusion;      /* [n_classes, n_classes] row = label, counts; NULL for regression; free with lw_evaluation_free */
+    double seconds;
+} lw_evaluation;
+/** **Collective** over grid->world: replicas share the samples. */
+lw_err lw_evaluate(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data, const lw_watch *watch,
+    lw_evaluation *out) LW_MUST_CHECK;
+void lw_evaluation_free(lw_evaluation *e);
+
+/* ------------------------------------------------------------------ gradcheck */
+
+typedef struct lw_gradcheck {
+    double dot_error;  /* |<w, J v> - <J^T w, v>| / max(|.|, |.|), hard spikes with surrogate, double: worst over directions */
+    double fd_error;   /* |<g, v> - central difference| / max, smooth spikes: worst over directions */
+    int32_t directions;
+    int64_t steps, learnable;
+} lw_gradcheck;
+/** Check the gradient of this training problem: adjoint against tangent, and against central differences of the smooth network's loss.
+ *  **Collective** over grid->world (each replica takes its part of the batch). Uses the first `batch` samples, n_steps of them. */
+lw_err lw_gradcheck_run(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data, int64_t n_steps,
+    int32_t directions, lw_gradcheck *out) LW_MUST_CHECK;
+
+#endif
