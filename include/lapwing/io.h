@@ -115,4 +115,66 @@ lw_err lw_text_save(const char *path, const char *text) LW_MUST_CHECK;
 /** mkdir -p. **Local**. */
 lw_err lw_directory_make(const char *path) LW_MUST_CHECK;
 
+/* ------------------------------------------------------------------ experiments (experiment*.c)
+ * The YAML file of DESIGN.md section 5, checked against tables of allowed keys; src/io/EXPERIMENT.md lists every key. */
+
+typedef enum lw_stage { LW_STAGE_SIMULATE, LW_STAGE_TRAIN, LW_STAGE_EVALUATE, LW_STAGE_LYAPUNOV, LW_STAGE_PRUNE } lw_stage;
+const char *lw_stage_name(lw_stage stage);
+
+/** A data set as described in the file; opened by lw_experiment_data. */
+typedef struct lw_data_spec {
+    bool present;
+    const char *format; /* npy, mnist, csv, lorenz63, rossler */
+    const char *x, *labels, *encode;
+    int64_t classes, steps, limit, samples, window, stride, horizon, first, last, train_rows;
+    double dt; /* generated series, time units per sample */
+    bool clip_negative;
+    const char *const *column;
+    int32_t n_columns;
+    uint64_t seed;
+} lw_data_spec;
+
+typedef struct lw_trace_spec {
+    int32_t pop, state;
+    int64_t every, neurons;
+} lw_trace_spec;
+
+/** Everything the file says, with names resolved. Plain data; strings and arrays belong to the experiment. */
+typedef struct lw_experiment {
+    const char *name, *file, *text; /* text: the file as read */
+    const char *const *override;    /* as given */
+    int32_t n_overrides;
+    lw_net_spec net;
+    double duration; /* ms */
+    int64_t steps;   /* duration / dt */
+    lw_dtype precision;
+    const lw_stimulus_spec *stimulus;
+    int32_t n_stimuli;
+    const uint8_t *record_spikes; /* [n_pop] */
+    const lw_trace_spec *trace;
+    int32_t n_traces;
+    lw_data_spec train_data, test_data;
+    bool has_train;
+    lw_train_spec train;
+    int32_t replicas; /* train.replicas: 0 = all ranks */
+    lw_lyapunov_spec lyapunov;
+    lw_surrogate lyapunov_surrogate;
+    bool lyapunov_reset_detached;
+    lw_prune_spec prune;
+    double prune_neurons, prune_synapses; /* as written: a fraction up to 1, or a number */
+    const lw_stage *stage;
+    int32_t n_stages;
+    int32_t checkpoint_keep;
+    double checkpoint_every; /* seconds; 0: only at the end of stages and on signals */
+    void *memory;            /* owned */
+} lw_experiment;
+
+/** Read and check a file; overrides are "path.to.key=value". **Collective**: rank 0 reads, all ranks get the same. */
+lw_err lw_experiment_read(const lw_comm *comm, const char *path, const char *const *override, int32_t n_overrides, lw_experiment **out) LW_MUST_CHECK;
+/** The same from text; `file` is used in messages and as the base of relative data paths. **Local**. */
+lw_err lw_experiment_parse(const char *file, const char *text, const char *const *override, int32_t n_overrides, lw_experiment **out) LW_MUST_CHECK;
+void lw_experiment_destroy(lw_experiment **experiment);
+/** Open a data set. Relative paths are relative to the experiment file. **Local** (every rank). */
+lw_err lw_experiment_data(const lw_experiment *experiment, const lw_data_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
+
 #endif

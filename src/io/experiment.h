@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * experiment.h: what the experiment_*.c files share: the tree being read and the growing result.
+ */
+#ifndef LAPWING_IO_EXPERIMENT_H
+#define LAPWING_IO_EXPERIMENT_H
+
+#include "yaml_tree.h"
+#include <lapwing/io.h>
+
+typedef struct reader {
+    yaml_tree *tree;
+    const yaml_tree_node *root;
+    lw_experiment *x;
+    lw_population_spec *pop; /* [x->net.n_pop] */
+} reader;
+
+/** Population by name; EUSE listing the names. */
+lw_err reader_population(const reader *r, const yaml_tree_node *node, const char *name, int32_t *out) LW_MUST_CHECK;
+/** A name or a list of names -> indices (tree memory). */
+lw_err reader_populations(reader *r, const yaml_tree_node *node, const int32_t **out, int *n) LW_MUST_CHECK;
+/** Port of a population's model by name; without `port` key the only (or first) one. */
+lw_err reader_port(const reader *r, const yaml_tree_node *map, int32_t pop, int32_t *out) LW_MUST_CHECK;
+/** "superspike" or {superspike: slope}. */
+lw_err reader_surrogate(const yaml_tree_node *map, const char *key, lw_surrogate *out) LW_MUST_CHECK;
+/** key: detached | full. */
+lw_err reader_reset(const yaml_tree_node *map, bool *detached) LW_MUST_CHECK;
+/** A time as a number of steps (rounded), at least `least`. */
+lw_err reader_steps(
+    const reader *r, const yaml_tree_node *map, const char *key, int64_t least, int64_t *out) LW_MUST_CHECK;
+
+lw_err experiment_network(reader *r) LW_MUST_CHECK; /* experiment_network.c: populations, projections */
+lw_err experiment_inputs(reader *r) LW_MUST_CHECK;  /* experiment_inputs.c: inputs, record, data */
+lw_err experiment_stages(reader *r) LW_MUST_CHECK; /* experiment_stages.c: train, lyapunov, prune, checkpoint, stages */
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * experiment_inputs.c: the sections `inputs`, `record` and `data`, and the opening of data sets.
+ */
+#include "experiment.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static lw_err spikes(reader *r, const yaml_tree_node *node, int64_t size, lw_stimulus_spec *s) {
+    static const char *const keys[] = {"neurons", "times", NULL};
+    LW_TRY(yaml_expect_map(node, keys));
+    const yaml_tree_node *neurons = yaml_get(node, "neurons"), *times = yaml_get(node, "times");
+    if (!neurons || !times) return yaml_fail(node, "a map with the lists \"neurons\" and \"times\"");
+    LW_TRY(yaml_expect_list(neurons));
+    LW_TRY(yaml_expect_list(times));
+    if (neurons->n != times->n) return yaml_fail(times, "%d times, as many as neurons", neurons->n);
+    int64_t *who = yaml_tree_keep(r->tree, (size_t)neurons->n * sizeof *who + 8),
+            *when = yaml_tree_keep(r->tree, (size_t)times->n * sizeof *when + 8);
+    if (!who || !when) return LW_EMEM;
+    for (int i = 0; i < neurons->n; i++) {
+        double ms;
+        LW_TRY(yaml_node_int(neurons->child[i], 0, size - 1, &who[i]));
+        LW_TRY(yaml_node_real(times->child[i], "ms", 0, 1e15, &ms));
+        when[i] = llround(ms / r->x->net.dt);
+    }
+    s->spike_neuron = who;
+    s->spike_step = when;
+    s->n_spikes = neurons->n;
+    return LW_OK;
+}
+
+static lw_err input(reader *r, const yaml_tree_node *map, int32_t pop, lw_stimulus_spec *s) {
+    static const char *const keys[] = {
+        "to", "port", "poisson", "current", "noise", "spikes", "weight", "start", "stop", NULL};
+    static const char *const noise_keys[] = {"mean", "sd", NULL};
+    static const char *const kinds[] = {"poisson", "current", "noise", "spikes"};
+    memset(s, 0, sizeof *s);
+    s->pop = pop;
+    s->stop = -1;
+    s->weight = 1;
+    s->amplitude = lw_dist_number(0);
+    LW_TRY(yaml_expect_map(map, keys));
+    LW_TRY(reader_port(r, map, pop, &s->port));
+    const char *unit = r->pop[pop].model->input[s->port].unit;
+    const yaml_tree_node *what = NULL;
+    for (int k = 0; k < 4; k++) {
+        const yaml_tree_node *node = yaml_get(map, kinds[k]);
+        if (!node) continue;
+        if (what) return yaml_fail(map, "one of poisson, current, noise, spikes");
+        what = node;
+        s->kind = (lw_stimulus_kind)k;
+    }
+    if (!what) return yaml_fail(map, "one of poisson, current, noise, spikes");
+    if (yaml_get(map, "weight")) LW_TRY(yaml_real(map, "weight", false, unit, -INFINITY, INFINITY, &s->weight));
+    LW_TRY(reader_steps(r, map, "start", 0, &s->start));
+    LW_TRY(reader_steps(r, map, "stop", 0, &s->stop));
+    switch (s->kind) {
+    case LW_STIMULUS_POISSON:
+        LW_TRY(yaml_dist(r->tree, what, "kHz", 0, &s->amplitude));
+        if (s->amplitude.kind == LW_DIST_CONSTANT && s->amplitude.p[0] < 0) return yaml_fail(what, "a rate >= 0");
+        break;
+    case LW_STIMULUS_CURRENT:
+        LW_TRY(yaml_dist(r->tree, what, unit, 0, &s->amplitude));
+        break;
+    case LW_STIMULUS_NOISE:
+        LW_TRY(yaml_expect_map(what, noise_keys));
+        if (yaml_get(what, "mean")) LW_TRY(yaml_dist(r->tree, yaml_get(what, "mean"), unit, 0, &s->amplitude));
+        LW_TRY(yaml_real(what, "sd", true, unit, 0, INFINITY, &s->sd));
+        break;
+    case LW_STIMULUS_SPIKES:
+        LW_TRY(spikes(r, what, r->pop[pop].size, s));
+        break;
+    }
+    if (s->amplitude.kind == LW_DIST_LIST && s->amplitude.n_list != r->pop[pop].size)
+        return yaml_fail(what, "a list of %lld values, one per neuron", (long long)r->pop[pop].size);
+    return LW_OK;
+}
+
+static lw_err inputs(reader *r) {
+    const yaml_tree_node *list = yaml_get(r->root, "inputs");
+    lw_stimulus_spec *s = NULL;
+    if (!list) return LW_OK;
+    LW_TRY(yaml_expect_list(list));
+    int total = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass) {
+            s = yaml_tree_keep(r->tree, (size_t)total * sizeof *s + 8);
+            if (!s) return LW_EMEM;
+        }
+        for (int i = 0, at = 0; i < list->n; i++) {
+            const int32_t *to;
+            int n;
+            const yaml_tree_node *map = list->child[i];
+            if (!yaml_get(map, "to")) return yaml_fail(map, "an input with a key \"to\"");
+            LW_TRY(reader_populations(r, yaml_get(map, "to"), &to, &n));
+            if (!pass) total += n;
+            for (int k = 0; pass && k < n; k++)
+                LW_TRY(input(r, map, to[k], &s[at++]));
+        }
+    }
+    r->x->stimulus = s;
+    r->x->n_stimuli = total;
+    return LW_OK;
+}
+
+static lw_err record(reader *r) {
+    static const char *const keys[] = {"spikes", "traces", NULL}, *const trace_keys[] = {"population", "variable",
+                                                                      "every", "neurons", NULL};
+    const yaml_tree_node *map = yaml_get(r->root, "record");
+    uint8_t *flags = yaml_tree_keep(r->tree, (size_t)r->x->net.n_pop + 8);
+    if (!flags) return LW_EMEM;
+    r->x->record_spikes = flags;
+    if (!map) return LW_OK;
+    LW_TRY(yaml_expect_map(map, keys));
+    const yaml_tree_node *spike_node = yaml_get(map, "spikes"), *traces = yaml_get(map, "traces");
+    if (spike_node) {
+        const int32_t *pops;
+        int n;
+        LW_TRY(reader_populations(r, spike_node, &pops, &n));
+        for (int i = 0; i < n; i++) {
+            if (!r->pop[pops[i]].model->emits_spikes)
+                return yaml_fail(spike_node, "populations that spike; %s does not", r->pop[pops[i]].name);
+            flags[pops[i]] = 1;
+        }
+    }
+    if (!traces) return LW_OK;
+    LW_TRY(yaml_expect_list(traces));
+    lw_trace_spec *t = yaml_tree_keep(r->tree, (size_t)traces->n * sizeof *t + 8);
+    if (!t) return LW_EMEM;
+    for (int i = 0; i < traces->n; i++) {
+        const yaml_tree_node *node = traces->child[i];
+        const char *pop = NULL, *variable = NULL;
+        LW_TRY(yaml_expect_map(node, trace_keys));
+        LW_TRY(yaml_text(node, "population", true, &pop));
+        LW_TRY(yaml_text(node, "variable", true, &variable));
+        LW_TRY(reader_population(r, yaml_get(node, "population"), pop, &t[i].pop));
+        t[i].state = lw_model_state_find(r->pop[t[i].pop].model, variable);
+        if (t[i].state < 0)
+            return yaml_fail(yaml_get(node, "variable"), "a state variable of model %s", r->pop[t[i].pop].model->name);
+        t[i].every = 1;
+        t[i].neurons = -1;
+        LW_TRY(reader_steps(r, node, "every", 1, &t[i].every));
+        LW_TRY(yaml_int(node, "neurons", false, 1, INT64_MAX, &t[i].neurons));
+    }
+    r->x->trace = t;
+    r->x->n_traces = traces->n;
+    return LW_OK;
+}
+
+static lw_err data_set(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
+    static const char *const keys[] = {"format", "x", "labels", "images", "path", "classes", "clip_negative", "encode",
+        "steps", "limit", "samples", "columns", "window", "stride", "horizon", "first", "last", "train_rows", "dt",
+        "seed", NULL};
+    static const char *const formats[] = {"npy", "mnist", "csv", "lorenz63", "rossler", NULL};
+    static const char *const encodes[] = {"rows", "pixels", "permuted", "rate", "latency", NULL};
+    int format = 0, encode = 0;
+    int64_t seed = (int64_t)r->x->net.seed;
+    LW_TRY(yaml_expect_map(map, keys));
+    LW_TRY(yaml_choice(map, "format", true, formats, &format));
+    LW_TRY(yaml_choice(map, "encode", false, encodes, &encode));
+    d->present = true;
+    d->format = formats[format];
+    d->encode = encodes[encode];
+    bool files = format <= 1;
+    LW_TRY(yaml_text(map, format == 2 ? "path" : format == 1 ? "images" : "x", format <= 2, &d->x));
+    LW_TRY(yaml_text(map, "labels", files, &d->labels));
+    d->steps = format == 1 ? 28 : 1000;
+    d->samples = 100;
+    d->window = 200;
+    d->stride = d->window;
+    d->horizon = 1;
+    d->dt = format == 3 ? 0.02 : 0.1;
+    LW_TRY(yaml_int(map, "classes", format == 0, 2, 100000, &d->classes));
+    LW_TRY(yaml_bool(map, "clip_negative", &d->clip_negative));
+    LW_TRY(yaml_int(map, "steps", false, 1, INT32_MAX, &d->steps));
+    LW_TRY(yaml_int(map, "limit", false, 0, INT64_MAX, &d->limit));
+    LW_TRY(yaml_int(map, "samples", false, 1, INT32_MAX, &d->samples));
+    LW_TRY(yaml_int(map, "window", false, 2, INT32_MAX, &d->window));
+    d->stride = d->window;
+    LW_TRY(yaml_int(map, "stride", false, 1, INT32_MAX, &d->stride));
+    LW_TRY(yaml_int(map, "horizon", false, 1, INT32_MAX, &d->horizon));
+    LW_TRY(yaml_int(map, "first", false, 0, INT64_MAX, &d->first));
+    LW_TRY(yaml_int(map, "last", false, 0, INT64_MAX, &d->last));
+    LW_TRY(yaml_int(map, "train_rows", false, 0, INT64_MAX, &d->train_rows));
+    LW_TRY(yaml_real(map, "dt", false, "", 1e-6, 1e3, &d->dt));
+    LW_TRY(yaml_int(map, "seed", false, 0, INT64_MAX, &seed));
+    d->seed = (uint64_t)seed;
+    const yaml_tree_node *columns = yaml_get(map, "columns");
+    if (format == 2 && !columns) return yaml_fail(map, "a csv series with the list \"columns\"");
+    if (!columns) return LW_OK;
+    LW_TRY(yaml_expect_list(columns));
+    const char **names = yaml_tree_keep(r->tree, (size_t)columns->n * sizeof *names + 8);
+    if (!names) return LW_EMEM;
+    for (int i = 0; i < columns->n; i++) {
+        if (columns->child[i]->kind != YAML_SCALAR) return yaml_fail(columns->child[i], "a column's name or number");
+        names[i] = columns->child[i]->text;
+    }
+    d->column = names;
+    d->n_columns = columns->n;
+    return LW_OK;
+}
+
+lw_err experiment_inputs(reader *r) {
+    static const char *const keys[] = {"train", "test", NULL};
+    LW_TRY(inputs(r));
+    LW_TRY(record(r));
+    const yaml_tree_node *data = yaml_get(r->root, "data");
+    if (!data) return LW_OK;
+    LW_TRY(yaml_expect_map(data, keys));
+    if (yaml_get(data, "train")) LW_TRY(data_set(r, yaml_get(data, "train"), &r->x->train_data));
+    if (yaml_get(data, "test")) LW_TRY(data_set(r, yaml_get(data, "test"), &r->x->test_data));
+    return LW_OK;
+}
+
+/* a path next to the experiment file, unless absolute */
+static const char *beside(const lw_experiment *x, const char *path, char *buf, size_t size) {
+    const char *slash = strrchr(x->file, '/');
+    if (*path == '/' || !slash) return path;
+    snprintf(buf, size, "%.*s/%s", (int)(slash - x->file), x->file, path);
+    return buf;
+}
+
+lw_err lw_experiment_data(const lw_experiment *x, const lw_data_spec *d, lw_batch_source *out) {
+    char a[4096], b[4096];
+    memset(out, 0, sizeof *out);
+    LW_CHECK(
+        d->present, LW_EUSE, "%s: no such data set: found no section data.train or data.test for this stage", x->file);
+    if (!strcmp(d->format, "npy"))
+        return lw_dataset_npy(beside(x, d->x, a, sizeof a), beside(x, d->labels, b, sizeof b), (int32_t)d->classes,
+            d->clip_negative, out);
+    if (!strcmp(d->format, "mnist"))
+        return lw_dataset_mnist(beside(x, d->x, a, sizeof a), beside(x, d->labels, b, sizeof b), d->encode, d->steps,
+            d->seed, d->limit, out);
+    if (!strcmp(d->format, "csv")) {
+        lw_series_spec s = {.path = beside(x, d->x, a, sizeof a),
+            .column = d->column,
+            .n_columns = d->n_columns,
+            .window = d->window,
+            .stride = d->stride,
+            .horizon = d->horizon,
+            .first = d->first,
+            .last = d->last,
+            .train_rows = d->train_rows};
+        return lw_dataset_csv(&s, out);
+    }
+    return lw_dataset_chaos(d->format, d->samples, d->steps, d->dt, d->horizon, d->seed, out);
+}
