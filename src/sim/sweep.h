@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * sweep.h: what the derivative sweeps share: memory that is freed in one call, rows carried to slots and back by level,
+ * the reach of what is learned, and the tape's own arrays. Tangents (_tan) and adjoints (_adj) are real [n, lanes],
+ * lanes innermost.
+ */
+#ifndef LAPWING_SIM_SWEEP_H
+#define LAPWING_SIM_SWEEP_H
+
+#include "engine.h"
+
+enum { SWEEP_MAX = 32 }; /* arrays of one kind a need mask can name */
+
+/** Blocks of one lifetime. dry: nothing is allocated, bytes are only counted. */
+typedef struct sweep_memory {
+    void **block;
+    int64_t n, room, bytes;
+    bool dry;
+} sweep_memory;
+/** A zeroed array that lives until sweep_release; *out is NULL when dry. */
+lw_err sweep_take(sweep_memory *m, int64_t count, size_t size, const char *what, void *out) LW_MUST_CHECK;
+void sweep_release(sweep_memory *m);
+
+/** Rows of this rank's neurons of the populations of `level`, [n_local of the net] of row_bytes, to slots [n_slots].
+ * Other levels' slots stay. **Neighbour**. `compact` has room for all slots (unused with one level). */
+void sweep_push(lw_sim *sim, int level, size_t row_bytes, const void *local, void *slots, void *compact);
+/** The transpose: local += slots of that level, rows of `lanes` reals. **Neighbour**. */
+void sweep_pull(lw_sim *sim, int level, int64_t lanes, void *slots, void *local, void *compact);
+
+/** Between steps apart and steps together: packed[i][s] = entry (first + s) % depth of a ring [depth][n] of rows, s <
+ * steps. */
+typedef struct sweep_ring {
+    char *base;
+    int64_t n, depth;
+    size_t row_bytes;
+} sweep_ring;
+char *sweep_ring_at(const sweep_ring *ring, int64_t step);
+void sweep_pack(const sweep_ring *ring, int64_t first, int64_t steps, char *packed);
+void sweep_unpack(const sweep_ring *ring, int64_t first, int64_t steps, const char *packed);
+
+/** Offset of a projection's weights in theta, -1 when they are not learned; whether a population has learned
+ * parameters. */
+int64_t sweep_weight_offset(const lw_theta *theta, int proj);
+bool sweep_has_params(const lw_theta *theta, int pop);
+/** Close `active` ([n_pop], preset with seeds) under: something learned at a population or on its way in, or an active
+ * source. */
+void sweep_reach(const lw_sim *sim, const lw_theta *theta, bool *active);
+/** param[p] = x + offset of the learned parameters of a population, NULL for the others. */
+void sweep_params(const lw_theta *theta, int pop, double *x, double **param);
+/** Largest number over populations of neurons here, ports, states and parameters; rows of any projection here. */
+typedef struct sweep_sizes {
+    int64_t n_local, n_input, n_state, n_param, n_rows;
+} sweep_sizes;
+sweep_sizes sweep_sizes_get(const lw_sim *sim);
+
+/** reals <-> doubles */
+void sweep_to_f64(bool f64, int64_t n, const void *x, double *out);
+void sweep_from_f64(bool f64, int64_t n, const double *x, void *out);
+
+/* ------------------------------------------------------------------ tape */
+
+/** Record of a population: real [max_steps][n_local, width] each, NULL where the need masks have no bit. */
+typedef struct tape_pop {
+    char *old[SWEEP_MAX], *in[SWEEP_MAX], *pre[SWEEP_MAX];
+    char *out, *slope;
+    uint8_t *held;
+    lw_model_need keep;
+} tape_pop;
+
+/** Room of one sweep, made when it first runs. Both sweeps need the same: states' adjoints or tangents, a ring over
+ * steps of slots' adjoints or tangents (a contribution of step t + d to step t waits there until its epoch comes; a
+ * tangent of step t until t + d), and the same for own neurons over one epoch. */
+typedef struct tape_room {
+    sweep_memory memory;
+    sweep_ring slot;        /* [delay_max + epoch][n_slots, width] real */
+    sweep_ring local;       /* [epoch][n_local of the net, width] real: values emitted */
+    char *packed;           /* [n_slots, epoch, width] real */
+    char *packed_local;     /* [n_local of the net, epoch, width] real */
+    int64_t *state_begin;   /* [n_pop + 1] */
+    char **state;           /* population p, state i at state_begin[p] + i: [n_local, width] real */
+    char *input[SWEEP_MAX]; /* [n_local, width] real, of the population in work */
+    double **coef;          /* the same numbering by coef_begin: [n_local]; NULL without learned parameters */
+    int64_t *coef_begin;    /* [n_pop + 1] */
+    double **param;         /* one per parameter, of the population in work */
+    bool *active;           /* [n_pop] its adjoint or tangent can differ from 0 and is wanted */
+    uint32_t *row;          /* 0, 1, 2 ...: all rows of a projection */
+} tape_room;
+
+struct lw_tape {
+    lw_sim *sim;
+    const lw_theta *theta;
+    int64_t max_steps, n_steps;
+    int64_t t0;    /* engine step of recorded step 0 */
+    tape_pop *pop; /* [n_pop] */
+    sweep_memory memory;
+    tape_room *room; /* of the sweeps, which are never both in work */
+};
+
+/** Linearisation point of step t of a population; `at` holds the pointer tables. */
+typedef struct tape_point {
+    const void *old[SWEEP_MAX], *in[SWEEP_MAX], *pre[SWEEP_MAX];
+} tape_point;
+lw_kernel_args tape_args(const lw_tape *tape, int p, int64_t t, tape_point *at);
+/** The recording is complete and the engine still stands at its end. */
+lw_err tape_check(const lw_tape *tape) LW_MUST_CHECK;
+/** Take (or, when memory.dry, count) the room of the sweeps. **Local**. */
+lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room) LW_MUST_CHECK;
+/** Make the room on first use and clear it. **Collective**. */
+lw_err tape_room_ready(lw_tape *tape) LW_MUST_CHECK;
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The tape: memory of a recorded run and the recording itself. It keeps, per population and step, the arrays that the
+ * model's need masks name (states before update, inputs, states before fire), the emitted value, the slope S'(u) and
+ * the refractory flags; emitted values of slots stay in the engine's history, whose ring is made longer than the
+ * recording. The sweeps are in tape_backward.c and tape_tangent.c.
+ */
+#include <string.h>
+#include "sweep.h"
+
+static int64_t pop_cells(const lw_sim *sim, int p) {
+    return sim->pop[p].view.n_local * sim->width;
+}
+
+/* ------------------------------------------------------------------ plans: what to allocate, or to count */
+
+static lw_err arrays_plan(
+    sweep_memory *m, uint32_t mask, int n, int64_t count, size_t size, const char *what, char **array) {
+    for (int i = 0; i < n; i++)
+        if (mask >> i & 1u) LW_TRY(sweep_take(m, count, size, what, &array[i]));
+    return LW_OK;
+}
+
+static lw_err pop_plan(
+    const lw_sim *sim, int p, int64_t max_steps, const lw_theta *theta, sweep_memory *m, tape_pop *out) {
+    const lw_model *model = sim->pop[p].model;
+    int64_t count = pop_cells(sim, p) * max_steps;
+    size_t size = sim->real_size;
+    lw_model_need keep = model->need;
+    if (sweep_has_params(theta, p)) {
+        keep.old |= model->need_coef.old;
+        keep.in |= model->need_coef.in;
+        keep.pre |= model->need_coef.pre;
+    }
+    out->keep = keep;
+    LW_TRY(arrays_plan(m, keep.old, model->n_state, count, size, "tape: states before update", out->old));
+    LW_TRY(arrays_plan(m, keep.in, model->n_input, count, size, "tape: inputs", out->in));
+    LW_TRY(arrays_plan(m, keep.pre, model->n_state, count, size, "tape: states before fire", out->pre));
+    LW_TRY(sweep_take(m, count, size, "tape: emitted values", &out->out));
+    if (model->emits_spikes) LW_TRY(sweep_take(m, count, size, "tape: slopes", &out->slope));
+    if (model->has_refractory) LW_TRY(sweep_take(m, count, 1, "tape: refractory flags", &out->held));
+    return LW_OK;
+}
+
+static lw_err ring_plan(sweep_memory *m, int64_t depth, int64_t n, size_t row_bytes, sweep_ring *ring) {
+    *ring = (sweep_ring){.n = n, .depth = depth, .row_bytes = row_bytes};
+    return sweep_take(m, depth * n, row_bytes, "ring of a sweep", &ring->base);
+}
+
+lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room) {
+    sweep_memory *m = &room->memory;
+    sweep_sizes sizes = sweep_sizes_get(sim);
+    size_t row_bytes = (size_t)sim->width * sim->real_size;
+    int64_t n_net = lw_net_n_local(sim->net), n_slots = lw_net_slots(sim->net).n;
+    int64_t n_state = 0, n_coef = 0;
+    LW_TRY(ring_plan(m, lw_net_delay_max(sim->net) + sim->epoch, n_slots, row_bytes, &room->slot));
+    LW_TRY(ring_plan(m, sim->epoch, n_net, row_bytes, &room->local));
+    LW_TRY(sweep_take(m, n_slots * sim->epoch, row_bytes, "packed rows of slots", &room->packed));
+    LW_TRY(sweep_take(m, n_net * sim->epoch, row_bytes, "packed rows of neurons", &room->packed_local));
+    for (int i = 0; i < sizes.n_input; i++)
+        LW_TRY(sweep_take(m, sizes.n_local, row_bytes, "input of a sweep", &room->input[i]));
+    LW_TRY(sweep_take(m, sim->n_pop + 1, sizeof(int64_t), "sweep offsets", &room->state_begin));
+    LW_TRY(sweep_take(m, sim->n_pop + 1, sizeof(int64_t), "sweep offsets", &room->coef_begin));
+    LW_TRY(sweep_take(m, sim->n_pop, sizeof(bool), "sweep flags", &room->active));
+    LW_TRY(sweep_take(m, sizes.n_param, sizeof(double *), "sweep parameters", &room->param));
+    LW_TRY(sweep_take(m, sizes.n_rows, sizeof(uint32_t), "sweep rows", &room->row));
+    for (int p = 0; p < sim->n_pop; p++) {
+        n_state += sim->pop[p].model->n_state;
+        n_coef += sim->pop[p].model->n_coef;
+        if (m->dry) continue;
+        room->state_begin[p + 1] = n_state;
+        room->coef_begin[p + 1] = n_coef;
+    }
+    LW_TRY(sweep_take(m, n_state, sizeof(char *), "sweep states", &room->state));
+    LW_TRY(sweep_take(m, n_coef, sizeof(double *), "sweep coefficients", &room->coef));
+    for (int p = 0; p < sim->n_pop; p++) {
+        const engine_pop *pop = &sim->pop[p];
+        char *state;
+        double *coef;
+        for (int i = 0; i < pop->model->n_state; i++) {
+            LW_TRY(sweep_take(m, pop->view.n_local, row_bytes, "state of a sweep", &state));
+            if (!m->dry) room->state[room->state_begin[p] + i] = state;
+        }
+        if (!sweep_has_params(theta, p)) continue;
+        for (int c = 0; c < pop->model->n_coef; c++) {
+            LW_TRY(sweep_take(m, pop->view.n_local, sizeof *coef, "coefficients of a sweep", &coef));
+            if (!m->dry) room->coef[room->coef_begin[p] + c] = coef;
+        }
+    }
+    for (int64_t r = 0; !m->dry && r < sizes.n_rows; r++)
+        room->row[r] = (uint32_t)r;
+    return LW_OK;
+}
+
+static void room_destroy(tape_room **room) {
+    if (!*room) return;
+    sweep_release(&(*room)->memory);
+    lw_free(*room);
+    *room = NULL;
+}
+
+lw_err tape_room_ready(lw_tape *tape) {
+    const lw_sim *sim = tape->sim;
+    if (!tape->room) {
+        lw_err err;
+        LW_TRY_TO(lw_alloc(1, sizeof *tape->room, "room of the sweeps", &tape->room), done);
+        LW_TRY_TO(tape_room_plan(sim, tape->theta, tape->room), done);
+    done:
+        err = lw_comm_agree(lw_net_comm(sim->net), err);
+        if (err != LW_OK) room_destroy(&tape->room);
+        return err;
+    }
+    tape_room *room = tape->room;
+    memset(room->slot.base, 0, (size_t)(room->slot.depth * room->slot.n) * room->slot.row_bytes);
+    memset(room->local.base, 0, (size_t)(room->local.depth * room->local.n) * room->local.row_bytes);
+    for (int p = 0; p < sim->n_pop; p++) {
+        for (int64_t i = room->state_begin[p]; i < room->state_begin[p + 1]; i++)
+            memset(room->state[i], 0, (size_t)pop_cells(sim, p) * sim->real_size);
+        for (int64_t c = room->coef_begin[p]; c < room->coef_begin[p + 1]; c++)
+            if (room->coef[c]) memset(room->coef[c], 0, (size_t)sim->pop[p].view.n_local * sizeof(double));
+    }
+    return LW_OK;
+}
+
+int64_t lw_tape_bytes(const lw_sim *sim, int64_t max_steps, const lw_theta *theta) {
+    sweep_memory record = {.dry = true};
+    tape_room room = {.memory.dry = true};
+    lw_err err = LW_OK;
+    for (int p = 0; p < sim->n_pop && err == LW_OK; p++) {
+        tape_pop pop = {0};
+        err = pop_plan(sim, p, max_steps, theta, &record, &pop);
+    }
+    if (err == LW_OK) err = tape_room_plan(sim, theta, &room);
+    LW_ASSERT(err == LW_OK); /* counting does not fail */
+    int64_t more = max_steps + lw_net_delay_max(sim->net) + 1 - sim->history.depth;
+    int64_t per_step = lw_net_slots(sim->net).n * ((int64_t)sim->real_size * sim->width + (int64_t)sizeof(uint32_t));
+    return record.bytes + room.memory.bytes + (more > 0 ? more : 0) * per_step;
+}
+
+/* ------------------------------------------------------------------ life */
+
+static lw_err tape_build(lw_tape *tape, lw_sim *sim, int64_t max_steps, const lw_theta *theta) {
+    LW_CHECK(max_steps >= 1, LW_EUSE, "a tape of %lld steps was asked for, at least 1 is needed", (long long)max_steps);
+    tape->sim = sim;
+    tape->theta = theta;
+    tape->max_steps = max_steps;
+    LW_TRY(sweep_take(&tape->memory, sim->n_pop, sizeof *tape->pop, "tape populations", &tape->pop));
+    for (int p = 0; p < sim->n_pop; p++)
+        LW_TRY(pop_plan(sim, p, max_steps, theta, &tape->memory, &tape->pop[p]));
+    return engine_need_rows(sim, max_steps + lw_net_delay_max(sim->net) + 1);
+}
+
+lw_err lw_tape_create(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) {
+    lw_tape *tape = NULL;
+    lw_err err;
+    *out = NULL;
+    LW_TRY_TO(lw_alloc(1, sizeof *tape, "tape", &tape), done);
+    LW_TRY_TO(tape_build(tape, sim, max_steps, theta), done);
+done:
+    err = lw_comm_agree(lw_net_comm(sim->net), err);
+    if (err != LW_OK) lw_tape_destroy(&tape);
+    *out = tape;
+    return err;
+}
+
+void lw_tape_destroy(lw_tape **tape) {
+    if (!tape || !*tape) return;
+    room_destroy(&(*tape)->room);
+    sweep_release(&(*tape)->memory);
+    lw_free(*tape);
+    *tape = NULL;
+}
+
+int64_t lw_tape_steps(const lw_tape *tape) {
+    return tape->n_steps;
+}
+
+const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t) {
+    LW_ASSERT(t >= 0 && t < tape->n_steps);
+    return tape->pop[pop].out + (size_t)(t * pop_cells(tape->sim, pop)) * tape->sim->real_size;
+}
+
+/* ------------------------------------------------------------------ recording */
+
+static void keep(uint32_t mask, int n, size_t bytes, int64_t t, void *const *from, char *const *to) {
+    for (int i = 0; i < n; i++)
+        if (mask >> i & 1u) memcpy(to[i] + (size_t)t * bytes, from[i], bytes);
+}
+
+/* The phases of one step of a population, each followed by what it leaves for the sweeps. t counts from the recording's
+ * begin. */
+static void pop_record(lw_tape *tape, int p, int64_t t) {
+    lw_sim *sim = tape->sim;
+    engine_pop *pop = &sim->pop[p];
+    tape_pop *rec = &tape->pop[p];
+    size_t bytes = (size_t)pop_cells(sim, p) * sim->real_size, at = (size_t)t * bytes;
+    int n_state = pop->model->n_state;
+    engine_input(sim, p, tape->t0 + t);
+    keep(rec->keep.old, n_state, bytes, t, pop->state, rec->old);
+    keep(rec->keep.in, pop->model->n_input, bytes, t, pop->input, rec->in);
+    engine_update(sim, p);
+    keep(rec->keep.pre, n_state, bytes, t, pop->state, rec->pre);
+    engine_spike(sim, p);
+    engine_fire(sim, p);
+    memcpy(rec->out + at, pop->out, bytes);
+    if (rec->slope) memcpy(rec->slope + at, pop->slope, bytes);
+    if (rec->held) memcpy(rec->held + t * pop_cells(sim, p), pop->held, (size_t)pop_cells(sim, p));
+    engine_emit(sim, p, tape->t0 + t);
+}
+
+/* Steps [t, end) up to the next exchange; with delay-0 projections that is one step, and every level is exchanged in
+ * it. */
+static lw_err epoch_record(lw_tape *tape, int64_t t, int64_t end) {
+    lw_sim *sim = tape->sim;
+    for (int64_t begin = t; t < end; t++) {
+        for (int level = 0; level < sim->n_levels; level++) {
+            for (int p = 0; p < sim->n_pop; p++)
+                if (sim->pop[p].view.level == level) pop_record(tape, p, t);
+            if (t + 1 < end) continue;
+            engine_exchange_begin(sim, level, tape->t0 + begin, tape->t0 + end);
+            LW_TRY(engine_exchange_end(sim, level));
+        }
+        engine_trace(sim, tape->t0 + t);
+        sim->step++;
+        sim->stats.steps++;
+        tape->n_steps++;
+    }
+    return LW_OK;
+}
+
+lw_err lw_tape_forward(lw_tape *tape, int64_t n_steps) {
+    lw_sim *sim = tape->sim;
+    LW_CHECK(n_steps >= 0 && n_steps <= tape->max_steps, LW_EUSE, "%lld steps to record, the tape has room for %lld",
+        (long long)n_steps, (long long)tape->max_steps);
+    tape->t0 = sim->step;
+    tape->n_steps = 0;
+    for (int64_t t = 0; t < n_steps; t += sim->epoch)
+        LW_TRY(epoch_record(tape, t, t + sim->epoch < n_steps ? t + sim->epoch : n_steps));
+    return LW_OK;
+}
+
+lw_err tape_check(const lw_tape *tape) {
+    LW_CHECK(tape->sim->step == tape->t0 + tape->n_steps, LW_EUSE,
+        "the engine stands at step %lld, its tape ends at step %lld: a sweep must follow its recording",
+        (long long)tape->sim->step, (long long)(tape->t0 + tape->n_steps));
+    return LW_OK;
+}
+
+lw_kernel_args tape_args(const lw_tape *tape, int p, int64_t t, tape_point *at) {
+    const tape_pop *rec = &tape->pop[p];
+    int64_t cells = pop_cells(tape->sim, p);
+    size_t shift = (size_t)(t * cells) * tape->sim->real_size;
+    for (int i = 0; i < SWEEP_MAX; i++) {
+        at->old[i] = rec->old[i] ? rec->old[i] + shift : NULL;
+        at->in[i] = rec->in[i] ? rec->in[i] + shift : NULL;
+        at->pre[i] = rec->pre[i] ? rec->pre[i] + shift : NULL;
+    }
+    lw_kernel_args a = engine_args(tape->sim, p);
+    a.point_old = at->old;
+    a.point_in = at->in;
+    a.point_pre = at->pre;
+    a.point_spike = rec->out + shift;
+    a.point_slope = rec->slope ? rec->slope + shift : NULL;
+    a.point_held = rec->held ? rec->held + t * cells : NULL;
+    a.point_width = tape->sim->width;
+    a.reset_detached = tape->sim->options.reset_detached;
+    return a;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The adjoint sweep over a tape. Steps run backward in the epochs of the recording: what was emitted at step t is felt
+ * at t + d with d >= the length of an epoch, so all contributions to the steps of an epoch are there once the later
+ * epochs are done, and slots' adjoints go home in one exchange per epoch (per step and level with delay-0 projections).
+ * Formulas: SWEEPS.md, (3)-(5).
+ */
+#include <string.h>
+#include "sweep.h"
+
+/* Slots' adjoints of steps [begin, end) to their owners, and the ring's entries free for earlier steps. */
+static void epoch_collect(lw_tape *tape, int64_t begin, int64_t end) {
+    tape_room *room = tape->room;
+    lw_sim *sim = tape->sim;
+    int64_t steps = end - begin;
+    memset(room->local.base, 0, (size_t)(room->local.depth * room->local.n) * room->local.row_bytes);
+    if (sim->n_levels > 1 || end == tape->n_steps) return; /* per level, or nothing after it */
+    if (steps == 1) {
+        sweep_pull(sim, 0, sim->width, sweep_ring_at(&room->slot, begin), sweep_ring_at(&room->local, begin), NULL);
+    } else {
+        sweep_pack(&room->slot, begin, steps, room->packed);
+        memset(room->packed_local, 0, (size_t)(room->local.n * steps) * room->local.row_bytes);
+        sweep_pull(sim, 0, steps * sim->width, room->packed, room->packed_local, NULL);
+        sweep_unpack(&room->local, begin, steps, room->packed_local);
+    }
+    for (int64_t t = begin; t < end; t++)
+        memset(sweep_ring_at(&room->slot, t), 0, (size_t)room->slot.n * room->slot.row_bytes);
+}
+
+/* From the inputs of population p at step t to the slots that sent them, and to the weights. */
+static void inputs_back(lw_tape *tape, int p, int64_t t, double *grad) {
+    lw_sim *sim = tape->sim;
+    tape_room *room = tape->room;
+    for (int j = 0; j < sim->n_proj; j++) {
+        const lw_proj_view *proj = &sim->proj[j];
+        if (proj->post != p) continue;
+        int64_t weight = sweep_weight_offset(tape->theta, j);
+        const void *in_adj = room->input[proj->port];
+        size_t pre_begin = (size_t)sim->pop[proj->pre].view.slot_begin * room->slot.row_bytes;
+        for (int s = 0; s < proj->n_slices; s++) {
+            const lw_slice *slice = &proj->slice[s];
+            int64_t from = t - slice->delay;
+            if (from >= 0 && room->active[proj->pre])
+                deliver_transpose(
+                    sim->f64, proj, slice, sim->width, in_adj, sweep_ring_at(&room->slot, from) + pre_begin);
+            if (weight < 0 || !grad || tape->t0 + from < 0) continue;
+            int64_t n;
+            const uint32_t *row = engine_list(sim, proj->pre, tape->t0 + from, &n);
+            deliver_weight_grad(sim->f64, proj, slice, sim->width, row, n, engine_rows(sim, proj->pre, tape->t0 + from),
+                in_adj, grad + weight);
+        }
+    }
+}
+
+static void pop_back(lw_tape *tape, int p, int64_t t, const lw_tape_seed *seed, double *grad) {
+    lw_sim *sim = tape->sim;
+    tape_room *room = tape->room;
+    engine_pop *pop = &sim->pop[p];
+    tape_point at;
+    void *state[SWEEP_MAX], *input[SWEEP_MAX];
+    char *out_adj = sweep_ring_at(&room->local, t) + (size_t)pop->view.lid_begin * room->local.row_bytes;
+    if (seed) (void)seed->seed(seed->payload, p, t, out_adj);
+    for (int i = 0; i < pop->model->n_state; i++)
+        state[i] = room->state[room->state_begin[p] + i];
+    for (int i = 0; i < pop->model->n_input; i++)
+        input[i] = room->input[i];
+    lw_kernel_args a = tape_args(tape, p, t, &at);
+    a.state_adj = state;
+    a.input_adj = input;
+    a.out_adj = out_adj;
+    a.coef_adj = grad && sweep_has_params(tape->theta, p) ? &room->coef[room->coef_begin[p]] : NULL;
+    pop->kernel->fire_adj(&a);
+    pop->kernel->update_adj(&a);
+    inputs_back(tape, p, t, grad);
+}
+
+static void epoch_back(lw_tape *tape, int64_t begin, int64_t end, const lw_tape_seed *seed, double *grad) {
+    lw_sim *sim = tape->sim;
+    tape_room *room = tape->room;
+    epoch_collect(tape, begin, end);
+    for (int64_t t = end - 1; t >= begin; t--) {
+        char *slots = sweep_ring_at(&room->slot, t);
+        for (int level = sim->n_levels - 1; level >= 0; level--) {
+            if (sim->n_levels > 1)
+                sweep_pull(sim, level, sim->width, slots, sweep_ring_at(&room->local, t), room->packed);
+            for (int p = 0; p < sim->n_pop; p++)
+                if (sim->pop[p].view.level == level && room->active[p]) pop_back(tape, p, t, seed, grad);
+        }
+        if (sim->n_levels > 1) memset(slots, 0, (size_t)room->slot.n * room->slot.row_bytes);
+    }
+}
+
+/* coefficients' adjoints of the whole sweep -> parameters' */
+static void params_back(lw_tape *tape, double *grad) {
+    lw_sim *sim = tape->sim;
+    tape_room *room = tape->room;
+    for (int p = 0; p < sim->n_pop; p++) {
+        const engine_pop *pop = &sim->pop[p];
+        if (!sweep_has_params(tape->theta, p)) continue;
+        double **param = room->param;
+        for (int i = 0; i < pop->model->n_param; i++)
+            param[i] = NULL;
+        sweep_params(tape->theta, p, grad, param);
+        pop->model->derive_adj(pop->view.n_local, lw_net_dt(sim->net), (const double *const *)pop->view.param,
+            (const double *const *)&room->coef[room->coef_begin[p]], param);
+    }
+}
+
+lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, double *const *const *state0_adj) {
+    lw_sim *sim = tape->sim;
+    LW_TRY(tape_check(tape));
+    LW_TRY(tape_room_ready(tape));
+    tape_room *room = tape->room;
+    for (int p = 0; p < sim->n_pop; p++)
+        room->active[p] = state0_adj && state0_adj[p];
+    sweep_reach(sim, grad ? tape->theta : NULL, room->active);
+    for (int64_t end = tape->n_steps; end > 0;) {
+        int64_t begin = (end - 1) / sim->epoch * sim->epoch;
+        epoch_back(tape, begin, end, seed, grad);
+        end = begin;
+    }
+    if (grad && tape->theta) params_back(tape, grad);
+    for (int p = 0; state0_adj && p < sim->n_pop; p++)
+        for (int i = 0; state0_adj[p] && i < sim->pop[p].model->n_state; i++)
+            if (state0_adj[p][i])
+                sweep_to_f64(sim->f64, sim->pop[p].view.n_local * sim->width, room->state[room->state_begin[p] + i],
+                    state0_adj[p][i]);
+    return LW_OK;
+}
