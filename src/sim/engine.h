@@ -6,6 +6,9 @@
 #ifndef LAPWING_SIM_ENGINE_H
 #define LAPWING_SIM_ENGINE_H
 
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 #include <lapwing/sim.h>
 
 /** A population on this rank, inside the engine. All block arrays are real [n_local, width]. */
@@ -29,20 +32,25 @@ typedef struct engine_pop {
     int feed_port;
 } engine_pop;
 
-/** What was emitted, by step: ring of `depth` steps (at least delay_max + 1). Entry of step t is t % depth (a tape makes the ring longer than its
- *  recording, so nothing it needs is overwritten).
+/** What was emitted, by step. Two rings; the entry of step t is (t - origin) mod depth, always asked for through engine_rows and engine_list.
+ *
+ *  What the synapses of this rank may need, by slot: `depth` steps (at least delay_max + 1; a tape makes it longer than its recording, so
+ *  nothing it needs is overwritten), filled by engine_exchange_end.
  *  list: rows (slot - slot_begin of the population) that emitted at that step, ascending, one list per population and step; for rows == true
- *  populations it names the rows that are not all zero (graded: all rows).
- *  value: real [n_slots, width] per step, for populations with rows == true.
- *  own: the same for local neurons by lid (for checkpoints, and for neurons without local targets): lists of (lid, lane) events, or values. */
+ *  populations it names the rows that are not all zero (graded and smooth: all rows; none before the first step).
+ *  value: real [n_slots, width] per step, for populations with rows == true; zero in rows that are not listed.
+ *
+ *  What the neurons of this rank emitted, by lid: own_depth = delay_max steps, filled by engine_emit; for exchange and checkpoints.
+ *  own_list: index within the population of the neurons that emitted in some lane (graded and smooth: not kept); own_value as `value`. */
 typedef struct engine_history {
-    int64_t depth;
+    int64_t depth, own_depth, origin;
     int64_t n_slots;
-    void *value;       /* [depth][n_slots, width] real, or NULL when no population keeps rows */
-    uint32_t *list;    /* [depth][n_slots] concatenated by population at slot_begin */
-    int64_t *n_list;   /* [depth][n_pop] */
-    void *own_value;   /* [delay_max][n_local of the net, width] real, only when some population keeps rows; ring by t % delay_max */
-    uint8_t *own_spike; /* [delay_max][n_local] 0/1 for populations without rows; ring by t % delay_max */
+    void *value;        /* [depth][n_slots, width] real, or NULL when no population keeps rows */
+    uint32_t *list;     /* [depth][n_slots] concatenated by population at slot_begin */
+    int64_t *n_list;    /* [depth][n_pop] */
+    void *own_value;    /* [own_depth][n_local of the net, width] real, or NULL when no population keeps rows */
+    uint32_t *own_list; /* [own_depth][n_local of the net] concatenated by population at lid_begin */
+    int64_t *n_own;     /* [own_depth][n_pop] */
 } engine_history;
 
 struct lw_sim {
@@ -63,8 +71,30 @@ struct lw_sim {
     struct engine_stimulus *stimulus; /* stimulus.c */
     struct engine_record *record;     /* record.c */
     struct engine_exchange *exchange; /* exchange.c: buffers, begun exchange */
-    double *scratch;
+    int32_t *incoming;       /* [n_proj] projections by target population, each population's in ascending number */
+    int32_t *incoming_begin; /* [n_pop + 1] */
+    int64_t bytes;           /* held by the engine on this rank */
+    lw_err error;            /* of this rank, from within the loop (recording ran out of memory); agreed on at safe points */
 };
+
+/* Subnormal numbers cost some 20 ordinary operations each on x86, and membrane voltages decay into them: every sweep (advance, tape,
+ * tangent) brackets its steps with these two, so that all of them flush subnormals to zero and agree in every bit. Local. */
+static inline unsigned engine_fp_begin(void) {
+#ifdef __SSE__
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040); /* FTZ, DAZ */
+    return before;
+#else
+    return 0;
+#endif
+}
+static inline void engine_fp_end(unsigned before) {
+#ifdef __SSE__
+    _mm_setcsr(before);
+#else
+    (void)before;
+#endif
+}
 
 /* ---- phases of one step, per population or per level; all local unless said ---- */
 

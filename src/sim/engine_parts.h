@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * engine_parts.h: the parts of the forward engine that only sim.c puts together: history, exchange, stimuli, records.
+ * What the derivative sweeps use as well is in engine.h.
+ */
+#ifndef LAPWING_SIM_ENGINE_PARTS_H
+#define LAPWING_SIM_ENGINE_PARTS_H
+
+#include "engine.h"
+
+/** Place of step t in a ring of `depth` steps. */
+static inline int64_t engine_ring(int64_t t, int64_t origin, int64_t depth) {
+    int64_t k = (t - origin) % depth;
+    return k < 0 ? k + depth : k;
+}
+/** Hard spikes travel as events; smooth spikes and graded values as dense rows. */
+static inline bool engine_sends_events(const lw_sim *sim, int p) {
+    return sim->pop[p].model->emits_spikes && !sim->options.smooth;
+}
+/** Entries of the rings: row block of population p, its list and the list's length. */
+static inline size_t engine_row_bytes(const lw_sim *sim) {
+    return (size_t)sim->width * sim->real_size;
+}
+char *engine_own_rows(const lw_sim *sim, int p, int64_t t);
+uint32_t *engine_own_list(const lw_sim *sim, int p, int64_t t, int64_t **n);
+uint32_t *engine_slot_list(const lw_sim *sim, int p, int64_t t, int64_t **n);
+
+/* history.c; Local */
+lw_err engine_history_create(lw_sim *sim) LW_MUST_CHECK;
+void engine_history_destroy(lw_sim *sim);
+/** Nothing in flight. */
+void engine_history_clear(lw_sim *sim);
+
+/* exchange.c */
+/** **Collective**. */
+lw_err engine_exchange_create(lw_sim *sim) LW_MUST_CHECK;
+void engine_exchange_destroy(lw_sim *sim);
+/** First step of an exchange of this level that was begun and not ended; INT64_MAX when there is none. */
+int64_t engine_exchange_pending(const lw_sim *sim, int level);
+/** Bytes and messages since creation. */
+void engine_exchange_traffic(const lw_sim *sim, int64_t *bytes, int64_t *messages);
+
+/* stimulus.c; Local */
+lw_err engine_stimulus_create(lw_sim *sim, const lw_sim_options *options) LW_MUST_CHECK;
+void engine_stimulus_destroy(lw_sim *sim);
+/** Draw the random numbers of step t, which engine_stimulus_add uses; needs nothing of the network's activity. */
+void engine_stimulus_draw(lw_sim *sim, int64_t t);
+/** Add the stimuli of population p at step t to its inputs, then its feed. */
+void engine_stimulus_add(lw_sim *sim, int p, int64_t t);
+
+/* record.c; Local */
+lw_err engine_record_create(lw_sim *sim) LW_MUST_CHECK;
+void engine_record_destroy(lw_sim *sim);
+/** Forget what was taken (all: everything recorded). */
+void engine_record_drop(lw_sim *sim, bool all);
+/** Note spikes of population p: local indices within the population, ascending. */
+void engine_record_spikes(lw_sim *sim, int p, int64_t t, const uint32_t *local, int64_t n);
+
+#endif
