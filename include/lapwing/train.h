@@ -56,7 +56,7 @@ typedef struct lw_optimizer_spec {
     lw_optimizer_kind kind;
     double lr, momentum, beta1, beta2, epsilon, weight_decay; /* weight_decay: on weights only, decoupled for adamw */
     bool nesterov;
-    double lr_param_scale; /* learning rate of parameters = lr * this * (their default scale: 1 unit); see README */
+    double lr_param_scale; /* a parameter is learned as value / (this * |mean of its initial values|); see README */
     lw_schedule_kind schedule;
     double schedule_gamma;   /* step, exponential */
     int64_t schedule_every;  /* epochs, step */
@@ -78,6 +78,19 @@ typedef struct lw_train_spec {
     lw_dtype precision;
     uint64_t seed;
 } lw_train_spec;
+/** Adam with learning rate 1e-3, cross-entropy at every step, superspike; populations and the like remain to be set. */
+static inline lw_train_spec lw_train_spec_default(void) {
+    lw_train_spec s = {.loss = {.kind = LW_LOSS_CROSS_ENTROPY, .readout = LW_READOUT_PER_STEP, .unlabelled = -1},
+        .optimizer = {.kind = LW_OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
+            .lr_param_scale = 1, .schedule_gamma = 0.1, .schedule_every = 1},
+        .batch = 1,
+        .epochs = 1,
+        .surrogate = {LW_SURROGATE_SUPERSPIKE, 10, 1},
+        .reset_detached = true,
+        .precision = LW_F32,
+        .seed = 1};
+    return s;
+}
 
 /* ------------------------------------------------------------------ trainer */
 
@@ -111,7 +124,8 @@ typedef struct lw_trainer_state {
     int64_t epoch, batch_in_epoch, updates; /* position; updates counts optimiser steps */
     int64_t best_epoch, since_best;
     double best_score;
-    double sum_loss, sum_correct, sum_counted, sum_sq; /* running sums of the present epoch, this is part of bit-identical resume */
+    /* running sums of the present epoch; part of bit-identical resume */
+    double sum_loss, sum_correct, sum_counted, sum_sq, sum_spikes, sum_norm;
 } lw_trainer_state;
 const lw_theta *lw_trainer_theta(const lw_trainer *trainer);
 int lw_trainer_n_vectors(const lw_trainer *trainer);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Evaluation of a network on a data set, and its synaptic operations. An operation is one emitted value other than zero
+ * arriving at one synapse: sum over sources of events x fan-out, listed by kind of synapse (LNP.md 3.2).
+ */
+#include <string.h>
+#include "pass.h"
+
+/* Kinds of synapse. Input: out of a graded input population (a relay of the data). Where the data go into a spiking
+ * population directly, every data value other than zero is an event with fan-out 1, and that population's synapses are
+ * recurrent ones. */
+enum { SOPS_RECURRENT, SOPS_INPUT, SOPS_READOUT, SOPS_KINDS };
+
+typedef struct sops {
+    int64_t n_local;          /* neurons of this rank */
+    int64_t *fan[SOPS_KINDS]; /* [n_local] synapses of this kind that leave the neuron, anywhere */
+    int64_t *events;          /* [n_local] emitted values other than zero, by lid */
+    int64_t input_events;     /* data values other than zero fed into a spiking population */
+    bool direct;              /* the input population spikes */
+} sops;
+
+static void sops_destroy(sops *s) {
+    for (int k = 0; k < SOPS_KINDS; k++)
+        lw_free(s->fan[k]);
+    lw_free(s->events);
+}
+
+static int sops_kind(const lw_train_spec *spec, const lw_proj_view *proj, bool direct) {
+    if (proj->post == spec->loss.pop) return SOPS_READOUT;
+    return proj->pre == spec->input_pop && !direct ? SOPS_INPUT : SOPS_RECURRENT;
+}
+
+/* Synapses of each source of a projection that end on this rank, by index within the population. */
+static void fan_local(const lw_net *net, const lw_proj_view *proj, int64_t *fan) {
+    lw_pop_view pre = lw_net_pop(net, proj->pre), post = lw_net_pop(net, proj->post);
+    lw_slot_view slots = lw_net_slots(net);
+    for (int64_t r = 0; r < proj->n_rows; r++) {
+        int64_t n = proj->dense ? post.n_local : 0;
+        for (int32_t s = 0; s < proj->n_slices && !proj->dense; s++)
+            n += proj->slice[s].row_begin[r + 1] - proj->slice[s].row_begin[r];
+        fan[slots.gid[pre.slot_begin + r] - pre.gid_begin] += n;
+    }
+}
+
+/* Collective over the partition. */
+static lw_err sops_create(const lw_grid *grid, const lw_net *net, const lw_train_spec *spec, sops *s) {
+    int64_t *fan = NULL, largest = 0;
+    lw_err err = LW_OK;
+    s->n_local = lw_net_n_local(net);
+    s->direct = lw_net_pop(net, spec->input_pop).model->emits_spikes;
+    for (int k = 0; k < SOPS_KINDS && err == LW_OK; k++)
+        err = lw_alloc((size_t)s->n_local, sizeof *s->fan[k], "fan-outs", &s->fan[k]);
+    if (err == LW_OK) err = lw_alloc((size_t)s->n_local, sizeof *s->events, "event counts", &s->events);
+    for (int p = 0; p < lw_net_n_pop(net); p++) {
+        int64_t size = lw_net_pop(net, p).size;
+        if (size > largest) largest = size;
+    }
+    if (err == LW_OK) err = lw_alloc((size_t)largest, sizeof *fan, "fan-outs", &fan);
+    LW_TRY_TO(lw_comm_agree(grid->world, err), done);
+    for (int i = 0; i < lw_net_n_proj(net); i++) {
+        lw_proj_view proj = lw_net_proj(net, i);
+        lw_pop_view pre = lw_net_pop(net, proj.pre);
+        int64_t *to = s->fan[sops_kind(spec, &proj, s->direct)];
+        memset(fan, 0, (size_t)pre.size * sizeof *fan);
+        fan_local(net, &proj, fan);
+        lw_comm_sum_i64(grid->part, fan, pre.size);
+        for (int64_t n = 0; n < pre.n_local; n++)
+            to[pre.lid_begin + n] += fan[pre.gid[n] - pre.gid_begin];
+    }
+done:
+    lw_free(fan);
+    return err;
+}
+
+static int64_t nonzero_f32(int64_t n, const float *x, const uint8_t *present) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++)
+        count += present[i] && x[i] != 0;
+    return count;
+}
+
+static int64_t nonzero_f64(int64_t n, const double *x, const uint8_t *present) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++)
+        count += present[i] && x[i] != 0;
+    return count;
+}
+
+/* Count the events of a batch that just ran. */
+static void sops_visit(void *payload, const pass *p) {
+    sops *s = payload;
+    int64_t L = p->width;
+    const uint8_t *present = p->batch->present;
+    for (int q = 0; q < lw_net_n_pop(p->net); q++) {
+        lw_pop_view pop = lw_net_pop(p->net, q);
+        if (pop.n_local == 0) continue;
+        for (int64_t t = 0; t < p->n_steps; t++) {
+            const void *out = lw_tape_output(p->tape, q, t);
+            for (int64_t i = 0; i < pop.n_local; i++)
+                s->events[pop.lid_begin + i] += p->spec.precision == LW_F32
+                                                    ? nonzero_f32(L, (const float *)out + i * L, present)
+                                                    : nonzero_f64(L, (const double *)out + i * L, present);
+        }
+    }
+    if (!s->direct || p->grid->part_index != 0) return; /* every rank of a partition holds the same data */
+    for (int64_t i = 0; i < p->n_steps * p->batch->source->n_channels; i++)
+        s->input_events += nonzero_f32(L, p->batch->x + i * L, present);
+}
+
+/* Collective over the world. */
+static void sops_sum(const lw_grid *grid, const sops *s, double samples, lw_evaluation *out) {
+    double total[SOPS_KINDS] = {0};
+    for (int k = 0; k < SOPS_KINDS; k++)
+        for (int64_t i = 0; i < s->n_local; i++)
+            total[k] += (double)(s->events[i] * s->fan[k][i]);
+    total[SOPS_INPUT] += (double)s->input_events;
+    lw_comm_sum_f64(grid->world, total, SOPS_KINDS);
+    out->sops_recurrent = total[SOPS_RECURRENT] / samples;
+    out->sops_input = total[SOPS_INPUT] / samples;
+    out->sops_readout = total[SOPS_READOUT] / samples;
+}
+
+lw_err lw_evaluate(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    const lw_watch *watch, lw_evaluation *out) {
+    pass *p = NULL;
+    sops s = {0};
+    pass_tally tally;
+    lw_err err = LW_OK;
+    double start = lw_time_now();
+    int64_t cells = (int64_t)data->n_classes * data->n_classes;
+    *out = (lw_evaluation){0};
+    LW_TRY(pass_create(grid, net, spec, data, NULL, data->n_steps, false, &p));
+    if (cells > 0) err = lw_alloc((size_t)cells, sizeof *out->confusion, "the confusion matrix", &out->confusion);
+    LW_TRY_TO(lw_comm_agree(grid->world, err), done);
+    p->loss->confusion = out->confusion;
+    LW_TRY_TO(sops_create(grid, net, spec, &s), done);
+    LW_TRY_TO(pass_measure(p, NULL, data->n_samples, "evaluate", watch, sops_visit, &s, &tally), done);
+    if (cells > 0) lw_comm_sum_f64(grid->peers, out->confusion, cells);
+    out->loss = pass_tally_loss(&tally);
+    out->accuracy = pass_tally_accuracy(p, &tally);
+    out->rmse = pass_tally_rmse(p, &tally);
+    out->accuracy_labelled = cells == 0                ? out->accuracy
+                             : tally.loss.labelled > 0 ? tally.loss.labelled_correct / tally.loss.labelled
+                                                       : 0;
+    out->samples = (int64_t)tally.samples;
+    out->counted = (int64_t)tally.loss.counted;
+    out->rate_hz = pass_tally_rate(p, tally.spikes, tally.samples);
+    sops_sum(grid, &s, tally.samples, out);
+    out->seconds = lw_time_now() - start;
+done:
+    sops_destroy(&s);
+    pass_destroy(&p);
+    if (err != LW_OK) lw_evaluation_free(out);
+    return err;
+}
+
+void lw_evaluation_free(lw_evaluation *e) {
+    lw_free(e->confusion);
+    e->confusion = NULL;
+}

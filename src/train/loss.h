@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * loss.h: from what the read-out population emitted over a sequence to the loss of a batch and its derivative.
+ */
+#ifndef LAPWING_TRAIN_LOSS_H
+#define LAPWING_TRAIN_LOSS_H
+
+#include "batch.h"
+
+/** Sums over counted items: (sample, step) pairs for classification, single numbers for regression. All doubles, so
+ * that a tally can be summed over ranks as an array. */
+typedef struct loss_tally {
+    double loss, counted, correct;     /* under the loss' protocol */
+    double labelled, labelled_correct; /* only items with a label of their own */
+    double sq;                         /* regression: squared errors */
+} loss_tally;
+enum { LOSS_TALLY_SIZE = sizeof(loss_tally) / sizeof(double) };
+
+typedef struct loss_work {
+    lw_loss spec;
+    const lw_comm *part;     /* the ranks that share the read-out population */
+    lw_dtype precision;      /* of z, z_adj, top, sum: the engine's */
+    int64_t n_steps, n_rows; /* rows: n_steps for a loss per step, else 1 */
+    int64_t n_units, n_local, width;
+    int64_t *unit;       /* [n_local] class or target of each local read-out neuron */
+    void *z;             /* [n_rows][n_units][width] read-out of all units */
+    void *z_adj;         /* [n_rows][n_local][width] d loss / d z of the local ones */
+    int32_t *step_max;   /* [n_local][width] step of the maximum */
+    void *top, *sum;     /* [width] of one row: largest value; sum of exp(z - top) */
+    int32_t *arg, *want; /* [width] of one row: class found, class wanted (-1: not counted) */
+    double *confusion;   /* [n_units, n_units] row = label, filled when not NULL; borrowed */
+} loss_work;
+
+/** **Local**. part is borrowed. */
+lw_err loss_create(const lw_loss *spec, const lw_comm *part, const lw_net *net, int64_t n_steps, int64_t width,
+    lw_dtype precision, loss_work **out) LW_MUST_CHECK;
+void loss_destroy(loss_work **w);
+/** Number of counted items of a batch on this replica: what the loss is divided by (after a sum over replicas).
+ * **Local**. */
+double loss_count(const loss_work *w, const batch *b);
+/** Read the read-out from the tape, add to the tally, and, with scale > 0, prepare scale * d (sum of losses) / d z.
+ *  **Collective** over `part` (one sum; nothing when it is one rank). */
+void loss_evaluate(loss_work *w, const lw_tape *tape, const batch *b, double scale, loss_tally *tally);
+/** out_adj [n_local, width] += derivative with respect to what the read-out emitted at step t. False when there is
+ * none. **Local**. */
+bool loss_seed(const loss_work *w, int64_t t, void *out_adj);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One batch through the network and back. Every replica runs its own lanes; the loss of a batch is the mean over what
+ * counts in the batch of all replicas, so the counts are summed before the sweep back and the replicas' gradients only
+ * have to be added. Absent lanes (the last batch of an epoch) are fed zeros and carry no label: they add exactly zero
+ * everywhere.
+ */
+#include <math.h>
+#include "pass.h"
+
+static lw_err data_check(const lw_batch_source *data, const lw_train_spec *spec, int64_t n_steps) {
+    LW_CHECK(data->n_samples >= 1 && data->n_steps >= 1, LW_EUSE,
+        "the data hold %lld samples of %lld steps, at least 1 of each is needed", (long long)data->n_samples,
+        (long long)data->n_steps);
+    LW_CHECK(n_steps >= 1 && n_steps <= data->n_steps, LW_EUSE, "%lld steps asked, allowed are 1 to %lld",
+        (long long)n_steps, (long long)data->n_steps);
+    LW_CHECK(data->n_classes > 0 || data->n_targets > 0, LW_EUSE, "the data hold neither classes nor targets");
+    LW_CHECK(data->n_classes > 0 || spec->loss.kind == LW_LOSS_MSE, LW_EUSE,
+        "the loss is cross-entropy but the data hold targets; allowed is mse");
+    bool over_time = spec->loss.readout == LW_READOUT_MEAN || spec->loss.readout == LW_READOUT_SUM ||
+                     spec->loss.readout == LW_READOUT_MAX;
+    LW_CHECK(!(data->n_classes > 0 && data->label_per_step && over_time), LW_EUSE,
+        "the data hold a label per step but the read-out gives one value per sample; allowed are per_step and last");
+    LW_CHECK(data->n_classes == 0 || spec->loss.unlabelled < data->n_classes, LW_EUSE,
+        "unlabelled is class %d, allowed are -1 to %d", spec->loss.unlabelled, data->n_classes - 1);
+    LW_CHECK(data->n_classes == 0 || spec->loss.unlabelled >= -1, LW_EUSE,
+        "unlabelled is class %d, allowed are -1 to %d", spec->loss.unlabelled, data->n_classes - 1);
+    return LW_OK;
+}
+
+static lw_err spec_check(
+    const lw_grid *grid, const lw_net *net, const lw_train_spec *spec, const lw_batch_source *data, int64_t n_steps) {
+    int n_pop = lw_net_n_pop(net);
+    const lw_loss *loss = &spec->loss;
+    LW_CHECK(lw_comm_size(lw_net_comm(net)) == grid->parts, LW_EUSE,
+        "the network lives on %d ranks but a replica has %d", lw_comm_size(lw_net_comm(net)), grid->parts);
+    LW_CHECK(spec->batch >= 1 && spec->batch % grid->replicas == 0, LW_EUSE,
+        "batch is %d, allowed are multiples of the %d replicas", spec->batch, grid->replicas);
+    LW_CHECK(loss->pop >= 0 && loss->pop < n_pop, LW_EUSE, "read-out population is number %d, allowed are 0 to %d",
+        loss->pop, n_pop - 1);
+    LW_CHECK(spec->input_pop >= 0 && spec->input_pop < n_pop, LW_EUSE,
+        "input population is number %d, allowed are 0 to %d", spec->input_pop, n_pop - 1);
+    LW_CHECK(loss->skip >= 0 && loss->skip < n_steps, LW_EUSE, "skip is %lld, allowed are 0 to %lld (of %lld steps)",
+        (long long)loss->skip, (long long)n_steps - 1, (long long)n_steps);
+    LW_CHECK(loss->label_smoothing >= 0 && loss->label_smoothing < 1, LW_EUSE,
+        "label_smoothing is %g, allowed are 0 to below 1", loss->label_smoothing);
+    LW_CHECK(loss->rate_weight >= 0, LW_EUSE, "rate weight is %g, allowed are numbers from 0", loss->rate_weight);
+    LW_TRY(data_check(data, spec, n_steps));
+    lw_pop_view in = lw_net_pop(net, spec->input_pop), out = lw_net_pop(net, loss->pop);
+    int32_t wanted = data->n_classes > 0 ? data->n_classes : data->n_targets;
+    LW_CHECK(out.size == wanted, LW_EUSE, "read-out population %s has %lld neurons but the data have %d %s", out.name,
+        (long long)out.size, wanted, data->n_classes > 0 ? "classes" : "targets");
+    LW_CHECK(in.size == data->n_channels, LW_EUSE, "input population %s has %lld neurons but the data have %d channels",
+        in.name, (long long)in.size, data->n_channels);
+    LW_CHECK(spec->input_port >= 0 && spec->input_port < in.model->n_input, LW_EUSE,
+        "input port is %d, allowed are 0 to %d of model %s", spec->input_port, in.model->n_input - 1, in.model->name);
+    return LW_OK;
+}
+
+lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    const lw_theta *theta, int64_t n_steps, bool smooth, pass **out) {
+    pass *p = NULL;
+    lw_sim_options options = lw_sim_options_default();
+    lw_err err = spec_check(grid, net, spec, data, n_steps);
+    *out = NULL;
+    if (err != LW_OK) goto agree;
+    LW_TRY_TO(lw_alloc(1, sizeof *p, "a training pass", &p), agree);
+    p->grid = grid;
+    p->net = net;
+    p->spec = *spec;
+    p->spec.loss.rate_pop = NULL; /* borrowed by rates_create only */
+    p->n_steps = n_steps;
+    p->width = spec->batch / grid->replicas;
+    LW_TRY_TO(lw_alloc((size_t)p->width, sizeof *p->sample, "sample numbers", &p->sample), agree);
+    LW_TRY_TO(batch_create(data, n_steps, p->width, &p->batch), agree);
+    LW_TRY_TO(loss_create(&spec->loss, grid->part, net, n_steps, p->width, spec->precision, &p->loss), agree);
+    LW_TRY_TO(rates_create(&spec->loss, net, n_steps, p->width, spec->precision, &p->rates), agree);
+agree:
+    LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
+    options.precision = spec->precision;
+    options.width = (int32_t)p->width;
+    options.surrogate = spec->surrogate;
+    options.smooth = smooth;
+    options.reset_detached = spec->reset_detached && !smooth;
+    err = lw_sim_create(net, &options, &p->sim);
+    if (err == LW_OK) err = lw_tape_create(p->sim, n_steps, theta, &p->tape);
+    if (err == LW_OK)
+        err = lw_sim_feed(p->sim, spec->input_pop, spec->input_port, p->batch->x, n_steps, data->n_channels);
+    LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
+    *out = p;
+    return LW_OK;
+failed:
+    pass_destroy(&p);
+    return err;
+}
+
+void pass_destroy(pass **p) {
+    if (!*p) return;
+    lw_tape_destroy(&(*p)->tape);
+    lw_sim_destroy(&(*p)->sim);
+    rates_destroy(&(*p)->rates);
+    loss_destroy(&(*p)->loss);
+    batch_destroy(&(*p)->batch);
+    lw_free((*p)->sample);
+    lw_free(*p);
+    *p = NULL;
+}
+
+lw_err pass_load(pass *p) {
+    double count[2] = {0, 0};
+    lw_err err = batch_load(p->batch, p->sample);
+    LW_TRY(lw_comm_agree(p->grid->world, err));
+    count[0] = loss_count(p->loss, p->batch);
+    count[1] = (double)p->batch->n_present;
+    lw_comm_sum_f64(p->grid->peers, count, 2);
+    p->counted = count[0];
+    p->samples = count[1];
+    return LW_OK;
+}
+
+lw_err pass_forward(pass *p, bool derive, pass_tally *tally) {
+    const lw_batch_source *data = p->batch->source;
+    lw_sim_reset(p->sim);
+    LW_TRY(lw_sim_feed(p->sim, p->spec.input_pop, p->spec.input_port, p->batch->x, p->n_steps, data->n_channels));
+    LW_TRY(lw_tape_forward(p->tape, p->n_steps));
+    /* a batch without anything that counts has loss 0 and derivative 0, whatever the scale */
+    loss_evaluate(p->loss, p->tape, p->batch, derive ? 1 / fmax(p->counted, 1) : 0, &tally->loss);
+    rates_evaluate(p->rates, p->tape, p->batch->present, 1 / fmax(p->samples, 1), &tally->spikes, &tally->penalty);
+    tally->samples += (double)p->batch->n_present;
+    return LW_OK;
+}
+
+bool pass_seed(void *payload, int pop, int64_t t, void *out_adj) {
+    const pass *p = payload;
+    bool added = rates_seed(p->rates, pop, out_adj);
+    if (pop == p->spec.loss.pop) added = loss_seed(p->loss, t, out_adj) || added;
+    return added;
+}
+
+lw_err pass_backward(pass *p, double *grad) {
+    lw_tape_seed seed = {.payload = p, .seed = pass_seed};
+    return lw_tape_backward(p->tape, &seed, grad, NULL);
+}
+
+void pass_tally_sum(const lw_grid *grid, pass_tally *tally) {
+    lw_comm_sum_f64(grid->part, &tally->spikes, PASS_TALLY_LOCAL);
+    lw_comm_sum_f64(grid->peers, (double *)tally, PASS_TALLY_SIZE);
+}
+
+double pass_tally_loss(const pass_tally *tally) {
+    return tally->loss.loss / fmax(tally->loss.counted, 1) + tally->penalty / fmax(tally->samples, 1);
+}
+
+double pass_tally_accuracy(const pass *p, const pass_tally *tally) {
+    return p->batch->target ? NAN : tally->loss.correct / fmax(tally->loss.counted, 1);
+}
+
+double pass_tally_rmse(const pass *p, const pass_tally *tally) {
+    return p->batch->target ? sqrt(tally->loss.sq / fmax(tally->loss.counted, 1)) : NAN;
+}
+
+double pass_tally_rate(const pass *p, double spikes, double samples) {
+    double neurons = (double)p->rates->n_spiking;
+    return neurons > 0 && samples > 0 ? 1000 * spikes / (neurons * samples * p->rates->duration) : 0;
+}
+
+lw_err pass_measure(pass *p, const int64_t *list, int64_t n, const char *what, const lw_watch *watch,
+    void (*visit)(void *payload, const pass *p), void *payload, pass_tally *tally) {
+    *tally = (pass_tally){0};
+    for (int64_t begin = 0; begin < n; begin += p->spec.batch) {
+        for (int64_t lane = 0; lane < p->width; lane++) {
+            int64_t i = begin + p->grid->replica * p->width + lane;
+            p->sample[lane] = i >= n ? -1 : list ? list[i] : i;
+        }
+        LW_TRY(pass_load(p));
+        lw_err err = pass_forward(p, false, tally);
+        LW_TRY(lw_comm_agree(p->grid->world, err));
+        if (visit) visit(payload, p);
+        int64_t done = begin + p->spec.batch;
+        if (watch) LW_TRY(watch->tick(watch->payload, what, done < n ? done : n, n));
+    }
+    pass_tally_sum(p->grid, tally);
+    return LW_OK;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * pass.h: one batch through the network and back: engine, tape, batch, loss and rates of a training problem. The
+ * trainer, evaluation and gradcheck all stand on it.
+ */
+#ifndef LAPWING_TRAIN_PASS_H
+#define LAPWING_TRAIN_PASS_H
+
+#include "loss.h"
+#include "regularize.h"
+
+/** Sums of a batch or of many. The first LOSS_TALLY_SIZE doubles are equal on all ranks of a partition. */
+typedef struct pass_tally {
+    loss_tally loss;
+    double samples;
+    double spikes, penalty; /* of this rank's neurons, until summed */
+} pass_tally;
+enum { PASS_TALLY_SIZE = sizeof(pass_tally) / sizeof(double), PASS_TALLY_LOCAL = 2 };
+
+typedef struct pass {
+    const lw_grid *grid; /* borrowed */
+    lw_net *net;         /* borrowed */
+    lw_train_spec spec;
+    int64_t n_steps, width; /* width: lanes of this replica = spec.batch / replicas */
+    lw_sim *sim;
+    lw_tape *tape;
+    batch *batch;
+    loss_work *loss;
+    rates *rates;
+    int64_t *sample;         /* [width] of this replica */
+    double counted, samples; /* of the loaded batch, all replicas */
+} pass;
+
+/** Check the problem and make room for it. theta NULL: no gradients. smooth: smooth spikes, reset differentiated.
+ * **Collective** over the world. */
+lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    const lw_theta *theta, int64_t n_steps, bool smooth, pass **out) LW_MUST_CHECK;
+void pass_destroy(pass **p);
+/** Load this replica's samples (p->sample, -1: none) and count over replicas what the loss is divided by.
+ * **Collective** over the world. */
+lw_err pass_load(pass *p) LW_MUST_CHECK;
+/** From the initial state through all steps; adds this replica's sums to the tally. derive: prepare the derivative of
+ * the mean loss of the whole batch. **Collective** over the partition. */
+lw_err pass_forward(pass *p, bool derive, pass_tally *tally) LW_MUST_CHECK;
+/** grad += this replica's part of the gradient. After pass_forward with derive. **Collective** over the partition. */
+lw_err pass_backward(pass *p, double *grad) LW_MUST_CHECK;
+/** The seed of the adjoint sweep (lw_tape_seed's function, payload: the pass). */
+bool pass_seed(void *payload, int pop, int64_t t, void *out_adj);
+/** Sum over replicas, and what is per rank over the partition: equal bits on all ranks afterwards. **Collective** over
+ * the world. */
+void pass_tally_sum(const lw_grid *grid, pass_tally *tally);
+/** Mean loss with penalty, accuracy (NaN for regression), rmse (NaN for classification), mean rate in Hz of a summed
+ * tally. */
+double pass_tally_loss(const pass_tally *tally);
+double pass_tally_accuracy(const pass *p, const pass_tally *tally);
+double pass_tally_rmse(const pass *p, const pass_tally *tally);
+double pass_tally_rate(const pass *p, double spikes, double samples);
+
+/** Forward passes over samples list[0..n) (NULL: 0..n-1), shared by the replicas. visit (may be NULL) is called after
+ * every batch. The tally comes back summed. **Collective** over the world. */
+lw_err pass_measure(pass *p, const int64_t *list, int64_t n, const char *what, const lw_watch *watch,
+    void (*visit)(void *payload, const pass *p), void *payload, pass_tally *tally) LW_MUST_CHECK;
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The training loop. Every replica holds the network and updates it with the same summed gradient, so the weights stay
+ * equal in all bits over the replicas without ever being sent. What a resumed run needs is the weights, the vectors and
+ * lw_trainer_state: the order of samples and the learning rate are pure functions of the position.
+ */
+#include <math.h>
+#include <string.h>
+#include "optimizer.h"
+#include "pass.h"
+
+struct lw_trainer {
+    const lw_grid *grid;
+    lw_net *net;
+    lw_train_spec spec;
+    pass *pass;
+    order *order;
+    lw_theta *theta;
+    int64_t n_batches;
+    int n_moments, n_vectors;
+    bool has_scale; /* some parameter is learned: the scales are a vector of the state */
+    double
+        *vector[OPTIMIZER_MOMENTS_MAX + 2]; /* moments, scale (with has_scale), best weights; [theta->n_local] each */
+    double *x, *grad;                       /* [theta->n_local] */
+    lw_trainer_state state;
+    lw_metrics *metrics;
+    int64_t n_metrics, metrics_room;
+};
+
+static double *scale_of(const lw_trainer *t) {
+    return t->has_scale ? t->vector[t->n_moments] : NULL;
+}
+
+static double *best_of(const lw_trainer *t) {
+    return t->vector[t->n_vectors - 1];
+}
+
+static lw_err trainer_room(lw_trainer *t) {
+    size_t n = (size_t)t->theta->n_local;
+    t->n_moments = optimizer_moments(&t->spec.optimizer);
+    for (int32_t b = 0; b < t->theta->n_blocks; b++)
+        t->has_scale = t->has_scale || !t->theta->block[b].is_weight;
+    t->n_vectors = t->n_moments + t->has_scale + 1;
+    for (int i = 0; i < t->n_vectors; i++)
+        LW_TRY(lw_alloc(n, sizeof *t->vector[i], "the optimiser's state", &t->vector[i]));
+    LW_TRY(lw_alloc(n, sizeof *t->x, "the weights", &t->x));
+    LW_TRY(lw_alloc(n, sizeof *t->grad, "the gradient", &t->grad));
+    return LW_OK;
+}
+
+static lw_err trainer_check(const lw_grid *grid, const lw_train_spec *spec, const lw_theta *theta) {
+    (void)grid;
+    LW_TRY(optimizer_check(&spec->optimizer, spec->epochs));
+    LW_CHECK(
+        spec->patience >= 0, LW_EUSE, "patience is %lld epochs, allowed are numbers from 0", (long long)spec->patience);
+    LW_CHECK(theta->n_global > 0, LW_EUSE,
+        "nothing is to be learned: no projection and no parameter of the network has `learn`");
+    return LW_OK;
+}
+
+lw_err lw_trainer_create(
+    const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data, lw_trainer **out) {
+    lw_trainer *t = NULL;
+    lw_err err;
+    *out = NULL;
+    LW_TRY_TO(lw_comm_agree(grid->world, lw_alloc(1, sizeof *t, "the trainer", &t)), failed);
+    t->grid = grid;
+    t->net = net;
+    t->spec = *spec;
+    LW_TRY_TO(lw_comm_agree(grid->world, lw_theta_create(net, &t->theta)), failed);
+    err = trainer_check(grid, spec, t->theta);
+    if (err == LW_OK) err = order_create(spec->seed, data->n_samples, spec->validation, &t->order);
+    if (err == LW_OK) err = trainer_room(t);
+    LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
+    LW_TRY_TO(pass_create(grid, net, spec, data, t->theta, data->n_steps, false, &t->pass), failed);
+    t->spec.loss.rate_pop = NULL;
+    t->n_batches = (t->order->n_train + spec->batch - 1) / spec->batch;
+    lw_theta_get(t->theta, net, best_of(t));
+    if (t->has_scale) optimizer_scale(&spec->optimizer, t->theta, grid->part, best_of(t), scale_of(t));
+    t->state.best_score = -INFINITY;
+    *out = t;
+    return LW_OK;
+failed:
+    lw_trainer_destroy(&t);
+    return err;
+}
+
+void lw_trainer_destroy(lw_trainer **trainer) {
+    lw_trainer *t = *trainer;
+    if (!t) return;
+    pass_destroy(&t->pass);
+    order_destroy(&t->order);
+    lw_theta_destroy(&t->theta);
+    for (int i = 0; i < t->n_vectors; i++)
+        lw_free(t->vector[i]);
+    lw_free(t->x);
+    lw_free(t->grad);
+    lw_free(t->metrics);
+    lw_free(t);
+    *trainer = NULL;
+}
+
+/* Loss and gradient of the present batch, summed over replicas. Collective over the world. */
+static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
+    pass *p = t->pass;
+    int64_t begin = t->state.batch_in_epoch * t->spec.batch + t->grid->replica * p->width;
+    for (int64_t lane = 0; lane < p->width; lane++)
+        p->sample[lane] = order_sample(t->order, t->state.epoch, begin + lane);
+    LW_TRY(pass_load(p));
+    memset(t->grad, 0, (size_t)t->theta->n_local * sizeof *t->grad);
+    lw_err err = pass_forward(p, true, tally);
+    if (err == LW_OK) err = pass_backward(p, t->grad);
+    LW_TRY(lw_comm_agree(t->grid->world, err));
+    lw_comm_sum_f64(t->grid->peers, t->grad, t->theta->n_local);
+    pass_tally_sum(t->grid, tally);
+    return LW_OK;
+}
+
+static double present_rate(const lw_trainer *t) {
+    const lw_trainer_state *s = &t->state;
+    return optimizer_rate(&t->spec.optimizer, t->spec.epochs, t->n_batches, s->epoch, s->batch_in_epoch);
+}
+
+static lw_err batch_train(lw_trainer *t) {
+    lw_trainer_state *s = &t->state;
+    const lw_optimizer_spec *spec = &t->spec.optimizer;
+    pass_tally tally = {0};
+    LW_TRY(batch_gradient(t, &tally));
+    double loss = pass_tally_loss(&tally), norm = optimizer_norm(t->theta, t->grid->part, scale_of(t), t->grad);
+    /* loss and norm are equal on all ranks, so all leave here together */
+    LW_CHECK(isfinite(loss) && isfinite(norm), LW_ENUM,
+        "loss %g with gradient norm %g in epoch %lld, batch %lld; a smaller learning rate or clip_norm may help", loss,
+        norm, (long long)s->epoch + 1, (long long)s->batch_in_epoch + 1);
+    double factor = spec->clip_norm > 0 && norm > spec->clip_norm ? spec->clip_norm / norm : 1;
+    s->updates++;
+    lw_theta_get(t->theta, t->net, t->x);
+    optimizer_step(spec, t->theta, present_rate(t), factor, s->updates, scale_of(t), t->grad, t->vector, t->x);
+    lw_theta_put(t->theta, t->net, t->x);
+    lw_sim_refresh(t->pass->sim);
+    s->sum_loss += loss * tally.loss.counted;
+    s->sum_counted += tally.loss.counted;
+    s->sum_correct += tally.loss.correct;
+    s->sum_sq += tally.loss.sq;
+    s->sum_spikes += tally.spikes;
+    s->sum_norm += norm;
+    s->batch_in_epoch++;
+    return LW_OK;
+}
+
+/* Higher is better: validation accuracy where there is one, else minus the validation (or training) loss. */
+static double metrics_score(const lw_metrics *m) {
+    if (isfinite(m->validation_accuracy)) return m->validation_accuracy;
+    return isfinite(m->validation_loss) ? -m->validation_loss : -m->loss;
+}
+
+static lw_err epoch_measure(lw_trainer *t, const lw_watch *watch, lw_metrics *m) {
+    const lw_trainer_state *s = &t->state;
+    double counted = fmax(s->sum_counted, 1);
+    bool regression = t->pass->batch->target != NULL;
+    pass_tally tally;
+    m->epoch = s->epoch + 1;
+    m->loss = s->sum_loss / counted;
+    m->accuracy = regression ? NAN : s->sum_correct / counted;
+    m->rmse = regression ? sqrt(s->sum_sq / counted) : NAN;
+    m->rate_hz = pass_tally_rate(t->pass, s->sum_spikes, (double)t->order->n_train);
+    m->grad_norm = s->sum_norm / (double)t->n_batches;
+    m->lr = optimizer_rate(&t->spec.optimizer, t->spec.epochs, t->n_batches, s->epoch, t->n_batches - 1);
+    m->validation_loss = m->validation_accuracy = m->validation_rmse = NAN;
+    if (t->order->n_validation == 0) return LW_OK;
+    LW_TRY(pass_measure(t->pass, t->order->validation, t->order->n_validation, "validate", watch, NULL, NULL, &tally));
+    m->validation_loss = pass_tally_loss(&tally);
+    m->validation_accuracy = pass_tally_accuracy(t->pass, &tally);
+    m->validation_rmse = pass_tally_rmse(t->pass, &tally);
+    return LW_OK;
+}
+
+static lw_err metrics_append(lw_trainer *t, const lw_metrics *m) {
+    if (t->n_metrics == t->metrics_room) {
+        int64_t room = 2 * t->metrics_room + 16;
+        LW_TRY(lw_grow(&t->metrics, (size_t)t->metrics_room, (size_t)room, sizeof *t->metrics, "the metrics"));
+        t->metrics_room = room;
+    }
+    t->metrics[t->n_metrics++] = *m;
+    return LW_OK;
+}
+
+/* Close the epoch: the state is that of the beginning of the next one before anybody may save it. */
+static void epoch_close(lw_trainer *t, double score, bool *improved) {
+    lw_trainer_state *s = &t->state;
+    s->epoch++;
+    s->batch_in_epoch = 0;
+    s->sum_loss = s->sum_correct = s->sum_counted = s->sum_sq = s->sum_spikes = s->sum_norm = 0;
+    *improved = score > s->best_score;
+    s->since_best = *improved ? 0 : s->since_best + 1;
+    if (!*improved) return;
+    s->best_score = score;
+    s->best_epoch = s->epoch;
+    lw_theta_get(t->theta, t->net, best_of(t));
+}
+
+static lw_err epoch_run(lw_trainer *t, const lw_trainer_hook *hook, const lw_watch *watch) {
+    lw_trainer_state *s = &t->state;
+    double start = lw_time_now();
+    lw_metrics m = {0};
+    bool improved = false;
+    while (s->batch_in_epoch < t->n_batches) {
+        LW_TRY(batch_train(t));
+        int64_t done = s->epoch * t->n_batches + s->batch_in_epoch;
+        if (watch) LW_TRY(watch->tick(watch->payload, "train", done, t->spec.epochs * t->n_batches));
+    }
+    LW_TRY(epoch_measure(t, watch, &m));
+    m.seconds = lw_time_now() - start;
+    LW_TRY(lw_comm_agree(t->grid->world, metrics_append(t, &m)));
+    epoch_close(t, metrics_score(&m), &improved);
+    if (!hook || !hook->epoch_end) return LW_OK;
+    return lw_comm_agree(t->grid->world, hook->epoch_end(hook->payload, &m, improved));
+}
+
+lw_err lw_trainer_run(lw_trainer *trainer, const lw_trainer_hook *hook, const lw_watch *watch) {
+    const lw_trainer_state *s = &trainer->state;
+    lw_sim_refresh(trainer->pass->sim); /* weights may have been put since the last run */
+    while (s->epoch < trainer->spec.epochs && !(trainer->spec.patience > 0 && s->since_best >= trainer->spec.patience))
+        LW_TRY(epoch_run(trainer, hook, watch));
+    return LW_OK;
+}
+
+void lw_trainer_best_restore(lw_trainer *trainer) {
+    if (trainer->state.best_epoch == 0) return;
+    lw_theta_put(trainer->theta, trainer->net, best_of(trainer));
+    lw_sim_refresh(trainer->pass->sim);
+}
+
+const lw_theta *lw_trainer_theta(const lw_trainer *trainer) {
+    return trainer->theta;
+}
+
+int lw_trainer_n_vectors(const lw_trainer *trainer) {
+    return trainer->n_vectors;
+}
+
+const char *lw_trainer_vector_name(const lw_trainer *trainer, int i) {
+    if (i < trainer->n_moments) return optimizer_moment_name(&trainer->spec.optimizer, i);
+    return i == trainer->n_vectors - 1 ? "best_weights" : "scale";
+}
+
+double *lw_trainer_vector(lw_trainer *trainer, int i) {
+    return trainer->vector[i];
+}
+
+lw_trainer_state *lw_trainer_state_get(lw_trainer *trainer) {
+    return &trainer->state;
+}
+
+const lw_metrics *lw_trainer_metrics(const lw_trainer *trainer, int64_t *n) {
+    *n = trainer->n_metrics;
+    return trainer->metrics;
+}
+
+lw_err lw_trainer_metrics_set(lw_trainer *trainer, const lw_metrics *metrics, int64_t n) {
+    trainer->n_metrics = 0;
+    for (int64_t i = 0; i < n; i++)
+        LW_TRY(metrics_append(trainer, &metrics[i]));
+    return LW_OK;
+}
