@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stage_simulate.c: simulate for the experiment's duration, writing spikes and traces as they come.
+ */
+#include "job.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+enum { CHUNK_STEPS = 1000 }; /* spikes are written, and memory freed, so often */
+
+typedef struct outputs {
+    lw_spike_file *spikes;
+    lw_trace_file *traces;
+} outputs;
+
+/* A resumed run writes what follows beside what was written before. */
+static lw_err outputs_open(job *j, outputs *o, int64_t from) {
+    const lw_experiment *x = j->experiment;
+    char path[4096], part[40] = "";
+    bool any = false;
+    if (from > 0) snprintf(part, sizeof part, "-%" PRId64, from);
+    for (int p = 0; p < x->net.n_pop; p++) {
+        if (!x->record_spikes[p]) continue;
+        any = true;
+        LW_TRY(lw_sim_record_spikes(j->sim, p));
+    }
+    for (int t = 0; t < x->n_traces; t++)
+        LW_TRY(lw_sim_record_trace(j->sim, x->trace[t].pop, x->trace[t].state, x->trace[t].every, x->trace[t].neurons));
+    snprintf(path, sizeof path, "%s/spikes%s.h5", j->out, part);
+    if (any) LW_TRY(lw_spike_file_create(j->world, path, j->net, &o->spikes));
+    snprintf(path, sizeof path, "%s/traces%s.h5", j->out, part);
+    if (x->n_traces) LW_TRY(lw_trace_file_create(j->world, path, j->sim, &o->traces));
+    return LW_OK;
+}
+
+static lw_err outputs_append(job *j, outputs *o) {
+    const lw_spike *spikes;
+    int64_t n;
+    lw_sim_spikes_take(j->sim, &spikes, &n);
+    if (o->spikes) LW_TRY(lw_spike_file_append(o->spikes, spikes, n));
+    if (o->traces) LW_TRY(lw_trace_file_append(o->traces, j->sim));
+    return LW_OK;
+}
+
+static lw_err outputs_close(outputs *o) {
+    lw_err err = LW_OK;
+    if (o->spikes) err = lw_spike_file_close(&o->spikes);
+    if (o->traces) {
+        lw_err other = lw_trace_file_close(&o->traces);
+        if (err == LW_OK) err = other;
+    }
+    return err;
+}
+
+static json_t *rates(job *j, double seconds_simulated) {
+    json_t *out = json_object();
+    const int64_t *count = lw_sim_spike_counts(j->sim);
+    for (int p = 0; p < lw_net_n_pop(j->net); p++) {
+        lw_pop_view pop = lw_net_pop(j->net, p);
+        int64_t sum = 0;
+        for (int64_t i = 0; i < pop.n_local; i++)
+            sum += count[pop.lid_begin + i];
+        lw_comm_sum_i64(j->world, &sum, 1);
+        if (pop.model->emits_spikes)
+            json_object_set_new(out, pop.name, job_real((double)sum / (double)pop.size / seconds_simulated));
+    }
+    return out;
+}
+
+static lw_err save(void *payload) {
+    return job_save(payload, false);
+}
+
+static lw_err advance(job *j, outputs *o, int64_t end) {
+    lw_watch door = watch_door(j->watch);
+    int64_t begin = lw_sim_step(j->sim);
+    while (lw_sim_step(j->sim) < end) {
+        int64_t left = end - lw_sim_step(j->sim);
+        lw_err err = lw_sim_advance(j->sim, left < CHUNK_STEPS ? left : CHUNK_STEPS, NULL);
+        LW_TRY(lw_comm_agree(j->world, err));
+        LW_TRY(outputs_append(j, o));
+        LW_TRY(door.tick(door.payload, "steps", lw_sim_step(j->sim) - begin, end - begin));
+    }
+    return LW_OK;
+}
+
+lw_err stage_simulate(job *j) {
+    const lw_experiment *x = j->experiment;
+    LW_TRY(job_place(j, j->whole));
+    lw_sim_options options = job_sim_options(j);
+    options.precision = x->precision;
+    LW_TRY(lw_sim_create(j->net, &options, &j->sim));
+    /* a checkpoint made inside this stage is continued to the duration; one that carries a finished simulation for as
+     * long again */
+    bool state = j->checkpoint && lw_checkpoint_info_get(j->checkpoint).has_sim;
+    if (state) LW_TRY(lw_checkpoint_sim(j->checkpoint, j->sim));
+    int64_t begin = lw_sim_step(j->sim), end = state && !j->continues ? begin + x->steps : x->steps;
+    outputs o = {0};
+    lw_err err = lw_comm_agree(j->world, outputs_open(j, &o, begin));
+    watch_save_every(j->watch, x->checkpoint_every, save, j);
+    double begun = lw_time_now();
+    if (err == LW_OK) err = advance(j, &o, end);
+    double seconds = lw_time_now() - begun;
+    watch_save_every(j->watch, 0, NULL, NULL);
+    lw_err closed = outputs_close(&o);
+    if (err == LW_OK) err = closed;
+    LW_TRY(err);
+
+    lw_sim_stats s = lw_sim_stats_get(j->sim);
+    int64_t sums[5] = {s.spikes, s.synaptic_events, (int64_t)s.spike_checksum, s.bytes_sent, s.messages_sent};
+    lw_comm_sum_i64(j->world, sums, 5); /* wraps modulo 2^64 for the checksum, as it should */
+    char checksum[20];
+    snprintf(checksum, sizeof checksum, "%016" PRIx64, (uint64_t)sums[2]);
+    double simulated = (double)lw_sim_step(j->sim) * x->net.dt / 1000, here = (double)(end - begin) * x->net.dt / 1000;
+    double phases[4] = {s.s_deliver, s.s_stimulus, s.s_update, s.s_exchange};
+    lw_comm_max_f64(j->world, phases, 4);
+    json_t *result = json_pack("{s:I, s:I, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:{s:f, s:f, s:f, s:f}}", "steps",
+        (json_int_t)lw_sim_step(j->sim), "spikes", (json_int_t)sums[0], "spike_checksum", checksum, "rate_hz",
+        rates(j, simulated), "realtime_factor", job_real(seconds / here), "synaptic_events_per_s",
+        job_real((double)sums[1] * (here / simulated) / seconds), "synaptic_events", (json_int_t)sums[1], "bytes_sent",
+        (json_int_t)sums[3], "messages_sent", (json_int_t)sums[4], "phase_s", "deliver", phases[0], "stimulus",
+        phases[1], "update", phases[2], "exchange", phases[3]);
+    job_result(j, "simulate", result, seconds);
+    lw_log(
+        LW_LOG_INFO, "simulated %g s in %.3g s: %lld spikes, checksum %s", here, seconds, (long long)sums[0], checksum);
+    return job_save(j, true);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stage_train.c: training and evaluation over replicas x partitions, with metrics.csv and checkpoints of optimiser and
+ * best weights.
+ */
+#include "job.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static lw_err save(void *payload) {
+    return job_save(payload, false);
+}
+
+static lw_err metrics_save(job *j) {
+    char path[4096];
+    int64_t n;
+    const lw_metrics *m = lw_trainer_metrics(j->trainer, &n);
+    snprintf(path, sizeof path, "%s/metrics.csv", j->out);
+    return lw_comm_agree(j->world, lw_comm_rank(j->world) == 0 ? lw_metrics_save(path, m, n) : LW_OK);
+}
+
+static lw_err epoch_end(void *payload, const lw_metrics *m, bool improved) {
+    job *j = payload;
+    bool regression = isnan(m->accuracy), validated = !isnan(m->validation_loss);
+    if (regression)
+        lw_log(LW_LOG_INFO, "epoch %lld: loss %.5g, rmse %.4g%s, %.3g Hz, %.2f s%s", (long long)m->epoch, m->loss,
+            m->rmse, "", m->rate_hz, m->seconds, improved ? " *" : "");
+    else if (validated)
+        lw_log(LW_LOG_INFO, "epoch %lld: loss %.5g, accuracy %.2f %%, validation %.2f %%, %.3g Hz, %.2f s%s",
+            (long long)m->epoch, m->loss, 100 * m->accuracy, 100 * m->validation_accuracy, m->rate_hz, m->seconds,
+            improved ? " *" : "");
+    else
+        lw_log(LW_LOG_INFO, "epoch %lld: loss %.5g, accuracy %.2f %%, %.3g Hz, %.2f s", (long long)m->epoch, m->loss,
+            100 * m->accuracy, m->rate_hz, m->seconds);
+    return metrics_save(j);
+}
+
+lw_err stage_train(job *j) {
+    const lw_experiment *x = j->experiment;
+    lw_batch_source data = {0};
+    lw_trainer_hook hook = {j, epoch_end};
+    lw_watch door = watch_door(j->watch);
+    LW_TRY(job_place(j, j->spread));
+    lw_err err = lw_comm_agree(j->world, lw_experiment_data(x, &x->train_data, &data));
+    double begun = lw_time_now();
+    if (err == LW_OK) err = lw_trainer_create(j->spread, j->net, &x->train, &data, &j->trainer);
+    j->net_changed = true;
+    if (err == LW_OK && j->continues && lw_checkpoint_info_get(j->checkpoint).has_trainer)
+        err = lw_checkpoint_trainer(j->checkpoint, j->trainer);
+    watch_save_every(j->watch, x->checkpoint_every, save, j);
+    watch_stage(j->watch, "train, batches");
+    if (err == LW_OK) err = lw_trainer_run(j->trainer, &hook, &door);
+    watch_save_every(j->watch, 0, NULL, NULL);
+    double seconds = lw_time_now() - begun;
+    if (err == LW_OK) {
+        int64_t n;
+        lw_trainer_best_restore(j->trainer);
+        const lw_metrics *m = lw_trainer_metrics(j->trainer, &n);
+        const lw_trainer_state *s = lw_trainer_state_get(j->trainer);
+        json_t *train = json_pack("{s:I, s:I, s:I}", "epochs", (json_int_t)n, "best_epoch", (json_int_t)s->best_epoch,
+            "updates", (json_int_t)s->updates);
+        if (n > 0) {
+            const lw_metrics *b = &m[s->best_epoch >= 1 && s->best_epoch <= n ? s->best_epoch - 1 : n - 1];
+            json_object_set_new(train, "loss", job_real(b->loss));
+            json_object_set_new(train, "accuracy", job_real(b->accuracy));
+            json_object_set_new(train, "rmse", job_real(b->rmse));
+            json_object_set_new(train, "validation_loss", job_real(b->validation_loss));
+            json_object_set_new(train, "validation_accuracy", job_real(b->validation_accuracy));
+            json_object_set_new(train, "rate_hz", job_real(b->rate_hz));
+        }
+        json_object_set_new(train, "learnable", json_integer(lw_trainer_theta(j->trainer)->n_global));
+        json_t *result = json_pack("{s:O}", "train", train);
+        if (n > 0) json_object_set(result, "loss", json_object_get(train, "loss"));
+        json_decref(train);
+        job_result(j, "train", result, seconds);
+        err = job_save(j, true);
+    }
+    if (err != LW_ESTOP) lw_trainer_destroy(&j->trainer); /* a stop saves the trainer before it goes */
+    lw_batch_source_destroy(&data);
+    return err;
+}
+
+static json_t *confusion(const lw_evaluation *e, int32_t n) {
+    json_t *rows = json_array();
+    for (int32_t r = 0; r < n; r++) {
+        json_t *row = json_array();
+        for (int32_t c = 0; c < n; c++)
+            json_array_append_new(row, json_integer((json_int_t)e->confusion[r * n + c]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+lw_err stage_evaluate(job *j) {
+    const lw_experiment *x = j->experiment;
+    lw_batch_source data = {0};
+    lw_data_spec spec = x->test_data;
+    lw_evaluation e = {0};
+    lw_watch door = watch_door(j->watch);
+    if (j->options->data) { /* other files than the experiment's; relative to the working folder */
+        LW_CHECK(j->options->labels, LW_EUSE, "--data: found no --labels, allowed: both files");
+        spec.present = true;
+        spec.format = "npy";
+    }
+    LW_TRY(job_place(j, j->spread));
+    lw_err err = j->options->data ? lw_dataset_npy(j->options->data, j->options->labels, (int32_t)spec.classes,
+                                        spec.clip_negative, &data)
+                                  : lw_experiment_data(x, &spec, &data);
+    err = lw_comm_agree(j->world, err);
+    double begun = lw_time_now();
+    watch_stage(j->watch, "evaluate, batches");
+    if (err == LW_OK) err = lw_evaluate(j->spread, j->net, &x->train, &data, &door, &e);
+    if (err == LW_OK) {
+        double sops = e.sops_recurrent + e.sops_input + e.sops_readout;
+        json_t *result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:{s:o, s:o, s:o}}", "loss",
+            job_real(e.loss), "accuracy", job_real(e.accuracy), "accuracy_labelled", job_real(e.accuracy_labelled),
+            "rmse", job_real(e.rmse), "evaluate_rate_hz", job_real(e.rate_hz), "samples", (json_int_t)e.samples,
+            "counted", (json_int_t)e.counted, "sops_per_sample", job_real(sops), "sops", "recurrent",
+            job_real(e.sops_recurrent), "input", job_real(e.sops_input), "readout", job_real(e.sops_readout));
+        if (e.confusion) json_object_set_new(result, "confusion", confusion(&e, data.n_classes));
+        job_result(j, "evaluate", result, lw_time_now() - begun);
+        if (data.n_classes)
+            lw_log(LW_LOG_INFO,
+                "accuracy %.2f %% (labelled steps only %.2f %%), loss %.5g, %.4g synaptic operations per sample",
+                100 * e.accuracy, 100 * e.accuracy_labelled, e.loss, sops);
+        else
+            lw_log(LW_LOG_INFO, "rmse %.5g, %.4g synaptic operations per sample", e.rmse, sops);
+    }
+    lw_evaluation_free(&e);
+    lw_batch_source_destroy(&data);
+    return err;
+}
