@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Experiment files: what is read, and how what is wrong is told: file, line, path, found, allowed.
+ */
+#include "check.h"
+#include <lapwing/io.h>
+
+#define HEAD "name: t\ntime: {dt: 0.1 ms, duration: 1 s}\n"
+#define POPS                                                                                                           \
+    "populations:\n"                                                                                                   \
+    "  E: {model: lif, size: 80, params: {tau_m: 20 ms, V_th: 20 mV}, init: {V_m: \"uniform(0 mV, 20 mV)\"}}\n"        \
+    "  I: {like: E, size: 20, params: {tau_m: \"gamma(3, 10 ms)\"}}\n"
+
+static lw_experiment *parsed(const char *text, int n, const char *const *set) {
+    lw_experiment *x = NULL;
+    CHECK_OK(lw_experiment_parse("t.yaml", text, set, n, &x));
+    return x;
+}
+
+static void refused(const char *text, const char *where, const char *what) {
+    lw_experiment *x = NULL;
+    lw_err err = lw_experiment_parse("t.yaml", text, NULL, 0, &x);
+    CHECK(err == LW_EUSE);
+    if (!strstr(lw_err_message(), where) || !strstr(lw_err_message(), what)) {
+        fprintf(stderr, "message: %s\nwanted: %s ... %s\n", lw_err_message(), where, what);
+        CHECK(!"message");
+    }
+    CHECK(x == NULL);
+    lw_err_clear();
+    lw_experiment_destroy(&x);
+}
+
+TEST(network_is_read) {
+    lw_experiment *x = parsed(HEAD POPS
+        "projections:\n"
+        "  - {from: E, to: [E, I], rule: fixed_indegree(8), weight: 0.1 nA, delay: 1.5 ms, autapses: false}\n"
+        "  - {from: I, to: [E, I], rule: all_to_all, weight: \"normal(-5 pA, 1 pA) in [-9 pA, 0 pA]\", port: in}\n"
+        "stages: [simulate]\n",
+        0, NULL);
+    if (!x) return;
+    CHECK_INT(x->steps, 10000);
+    CHECK_INT(x->net.n_pop, 2);
+    CHECK_INT(x->net.n_proj, 4);
+    CHECK_INT(x->net.proj[1].pre, 0);
+    CHECK_INT(x->net.proj[1].post, 1);
+    CHECK_CLOSE(x->net.proj[0].weight.p[0], 100, 0);
+    CHECK_CLOSE(x->net.proj[0].delay.p[0], 1.5, 0);
+    CHECK(!x->net.proj[0].autapses && x->net.proj[2].autapses);
+    CHECK(x->net.proj[2].weight.kind == LW_DIST_NORMAL && x->net.proj[2].weight.redraw);
+    CHECK_CLOSE(x->net.proj[2].weight.lo, -9, 0);
+    int tau = lw_model_param_find(x->net.pop[0].model, "tau_m");
+    CHECK(x->net.pop[0].param[tau].kind == LW_DIST_CONSTANT && x->net.pop[1].param[tau].kind == LW_DIST_GAMMA);
+    CHECK_CLOSE(x->net.pop[1].param[tau].p[1], 10, 0);
+    int th = lw_model_param_find(x->net.pop[0].model, "V_th");
+    CHECK_CLOSE(x->net.pop[1].param[th].p[0], 20, 0); /* taken over by `like` */
+    CHECK_INT(x->net.pop[1].size, 20);
+    lw_experiment_destroy(&x);
+}
+
+TEST(overrides_reach_any_depth) {
+    const char *set[] = {"populations.E.size=7", "seed=42", "populations.E.params.tau_m=5 ms",
+        "stages=[simulate, lyapunov]", "lyapunov.exponents=9"};
+    lw_experiment *x = parsed(HEAD POPS "stages: [simulate]\n", 5, set);
+    if (!x) return;
+    CHECK_INT(x->net.pop[0].size, 7);
+    CHECK_INT(x->net.seed, 42);
+    CHECK_INT(x->n_stages, 2);
+    CHECK_INT(x->lyapunov.k, 9);
+    CHECK_CLOSE(x->net.pop[0].param[lw_model_param_find(x->net.pop[0].model, "tau_m")].p[0], 5, 0);
+    lw_experiment_destroy(&x);
+}
+
+TEST(fan_in_scales_weights) {
+    lw_experiment *x =
+        parsed(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, weight: fan_in(2 pA)}\n", 0, NULL);
+    if (!x) return;
+    CHECK_CLOSE(x->net.proj[0].weight.p[1], 2 / sqrt(80), 1e-15);
+    CHECK_CLOSE(x->net.proj[0].weight.p[0], -2 / sqrt(80), 1e-15);
+    lw_experiment_destroy(&x);
+}
+
+TEST(faults_name_place_and_remedy) {
+    refused("name: t\n", "t.yaml:1", "missing key \"time\"");
+    refused(HEAD "populations:\n  E: {model: lif, size: 8, parms: {}}\n", "t.yaml:4: populations.E.parms",
+        "did you mean \"params\"");
+    refused(
+        HEAD "populations:\n  E: {model: lif, size: -3}\n", "t.yaml:4: populations.E.size: found \"-3\"", "an integer");
+    refused(HEAD "populations:\n  E: {model: lif, size: 3, params: {tau_m: 20 mV}}\n",
+        "populations.E.params.tau_m: found \"20 mV\"", "ms");
+    refused(HEAD "populations:\n  E: {model: lif, size: 3, params: {tau_m: 0 ms}}\n",
+        "populations.E.params.tau_m: found \"0 ms\"", "domain");
+    refused(
+        HEAD "populations:\n  E: {model: nothing, size: 3}\n", "populations.E.model: found \"nothing\"", "lif_delta");
+    refused(HEAD POPS "projections:\n  - {from: E, to: X, rule: all_to_all}\n",
+        "t.yaml:7: projections[0].to: found \"X\"", "E, I");
+    refused(
+        HEAD POPS "projections:\n  - {from: E, to: I, rule: some(3)}\n", "projections[0].rule", "fixed_indegree(n)");
+    refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: pairwise_bernoulli(1.5)}\n", "projections[0].rule",
+        "0 to 1");
+    refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, delay: -1 ms}\n", "projections[0].delay",
+        ">= 0");
+    refused(HEAD POPS "inputs:\n  - {to: E, poisson: 3 mV}\n", "inputs[0].poisson: found \"3 mV\"", "kHz");
+    refused(HEAD POPS "inputs:\n  - {to: E, poisson: 3 Hz, current: 1 pA}\n", "inputs[0]", "one of");
+    refused(HEAD POPS "stages: [fly]\n", "stages[0]: found \"fly\"", "simulate");
+    refused(HEAD POPS "stages: [train]\n", "stages[0]", "train");
+    refused(HEAD POPS "stages: [prune]\n", "stages[0]", "recurrent");
+    refused(HEAD POPS "record: {spikes: [E, Z]}\n", "record.spikes[1]: found \"Z\"", "E, I");
+    refused("name: a b\ntime: {dt: 1 ms}\n", "t.yaml:1: name", "folder");
+    refused("name: t\nname: u\n", "t.yaml:2", "twice");
+    refused("name: [unclosed\n", "t.yaml:", "not YAML");
+    refused("- 1\n- 2\n", "t.yaml:1", "a map");
+    refused("", "t.yaml:1", "found nothing");
+}
+
+TEST(training_section) {
+    lw_experiment *x = parsed(HEAD
+        "populations:\n"
+        "  in:  {model: relay, size: 4}\n"
+        "  out: {model: li, size: 6}\n"
+        "projections:\n  - {from: in, to: out, rule: all_to_all, weight: fan_in(1), delay: 0 ms, learn: true}\n"
+        "data: {train: {format: npy, x: x.npy, labels: y.npy, classes: 6}}\n"
+        "train: {input: in, readout: {population: out, from: per_step}, loss: cross_entropy, skip: 10, unlabelled: 0,\n"
+        "        optimizer: {adamw: {lr: 2.0e-3, weight_decay: 0.01, clip: 1}}, batch: 16, epochs: 3,\n"
+        "        surrogate: {triangle: 2}, reset: full, regularize: {rate: {upper: 20 Hz, weight: 1.0e-3}}}\n"
+        "stages: [train]\n",
+        0, NULL);
+    if (!x) return;
+    CHECK(x->has_train);
+    CHECK_INT(x->train.input_pop, 0);
+    CHECK_INT(x->train.loss.pop, 1);
+    CHECK_INT(x->train.loss.skip, 10);
+    CHECK_INT(x->train.loss.unlabelled, 0);
+    CHECK_INT(x->train.optimizer.kind, LW_OPTIMIZER_ADAMW);
+    CHECK_CLOSE(x->train.optimizer.lr, 2e-3, 0);
+    CHECK_INT(x->train.surrogate.kind, LW_SURROGATE_TRIANGLE);
+    CHECK(!x->train.reset_detached);
+    CHECK_CLOSE(x->train.loss.rate_upper, 0.02, 1e-18);
+    CHECK(x->net.proj[0].learn);
+    CHECK_CLOSE(x->net.proj[0].delay.p[0], 0, 0);
+    lw_experiment_destroy(&x);
+}
+
+TEST(missing_file_is_one_error_everywhere) {
+    lw_comm *world = NULL;
+    lw_experiment *x = NULL;
+    CHECK_OK(lw_comm_start(NULL, NULL, &world));
+    CHECK_FAILS(lw_experiment_read(world, "no/such/file.yaml", NULL, 0, &x), LW_EUSE, "no/such/file.yaml");
+    lw_comm_stop(&world);
+}
+
+CHECK_MAIN(CASE(network_is_read), CASE(overrides_reach_any_depth), CASE(fan_in_scales_weights),
+    CASE(faults_name_place_and_remedy), CASE(training_section), CASE(missing_file_is_one_error_everywhere))
