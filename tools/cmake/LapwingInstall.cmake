@@ -1,10 +1,33 @@
-# Installation: program, library, headers, CMake package lapwing::lapwing and pkg-config file.
+# Installation: program, library, headers, CMake package lapwing (target lapwing::liblapwing) and pkg-config file lapwing.pc.
 include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
 if(TARGET lapwing)
   install(TARGETS lapwing RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 if(TARGET liblapwing)
-  install(TARGETS liblapwing EXPORT lapwing-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS liblapwing EXPORT lapwing-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(DIRECTORY include/lapwing DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+  # what a static library needs beside itself, as full paths
+  get_property(packages GLOBAL PROPERTY LW_PACKAGES)
+  list(REMOVE_DUPLICATES packages)
+  set(LW_LINK "")
+  foreach(package IN LISTS packages)
+    get_target_property(libraries ${package} INTERFACE_LINK_LIBRARIES)
+    if(libraries)
+      list(APPEND LW_LINK ${libraries})
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES LW_LINK)
+  string(REPLACE ";" " " LW_LINK_FLAGS "${LW_LINK}")
+  list(JOIN MPI_C_INCLUDE_DIRS " -I" LW_MPI_INCLUDES)
+  list(JOIN MPI_C_INCLUDE_DIRS "\;" LW_MPI_INCLUDE_LIST)
+
+  configure_file(tools/cmake/lapwing.pc.in ${CMAKE_BINARY_DIR}/lapwing.pc @ONLY)
+  configure_file(tools/cmake/lapwing-config.cmake.in ${CMAKE_BINARY_DIR}/lapwing-config.cmake @ONLY)
+  write_basic_package_version_file(${CMAKE_BINARY_DIR}/lapwing-config-version.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${CMAKE_BINARY_DIR}/lapwing.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  install(FILES ${CMAKE_BINARY_DIR}/lapwing-config.cmake ${CMAKE_BINARY_DIR}/lapwing-config-version.cmake
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lapwing)
+  install(EXPORT lapwing-targets NAMESPACE lapwing:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lapwing)
 endif()
