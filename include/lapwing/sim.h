@@ -88,7 +88,10 @@ lw_err lw_sim_advance(lw_sim *sim, int64_t n_steps, const lw_watch *watch) LW_MU
 int64_t lw_sim_step(const lw_sim *sim);
 void lw_sim_step_set(lw_sim *sim, int64_t step); /* resume */
 lw_net *lw_sim_net(const lw_sim *sim);
+/** As given at creation, less the stimuli (NULL, 0), of which the engine keeps only its own form. */
 const lw_sim_options *lw_sim_options_get(const lw_sim *sim);
+/** Bytes held by the engine on this rank, without tapes, tangents and recorded data. */
+int64_t lw_sim_bytes(const lw_sim *sim);
 
 /** External values added to an input port during the coming steps: values[(t - t0)][channel][lane], t0 = the step at the call; channel c
  *  goes to neuron c of the population (n_channels must equal its size). Borrowed until replaced or values == NULL. Steps outside get nothing. **Local**. */

@@ -18,6 +18,7 @@ typedef struct engine_pop {
     const lw_kernel_set *kernel;  /* of the engine's precision; the uniform twin when every coefficient is one number */
     bool uniform;                 /* all parameters are one number: coefficients are [1] */
     bool rows;                    /* history keeps real rows; false (spiking, width 1, hard, no tape): only lists of spikes */
+    bool targets;                 /* some rank has synapses from this population */
     void **coef;                  /* [n_coef], [n_local] or [1] */
     void **state;                 /* [n_state] */
     void **input;                 /* [n_input]; zeroed before each step's deliveries */

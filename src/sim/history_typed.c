@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Template of history.c for one type of reals, seen as words of its size (WORD): which rows are not zero, and
+ * conversion from and to double. Never compiled alone.
+ */
+
+/* Indices of the rows that are not all zero, ascending. Spikes are rare: words are first tested by blocks. */
+static int64_t LW_T(nonzero)(int64_t n, int64_t width, const WORD *restrict x, uint32_t *restrict list) {
+    enum { BLOCK = 64 };
+    int64_t found = 0;
+    if (width == 1) {
+        int64_t i = 0;
+        for (; i + BLOCK <= n; i += BLOCK) {
+            WORD any = 0;
+            for (int k = 0; k < BLOCK; k++)
+                any |= x[i + k];
+            if (any == 0) continue;
+            for (int k = 0; k < BLOCK; k++) {
+                list[found] = (uint32_t)(i + k);
+                found += x[i + k] != 0;
+            }
+        }
+        for (; i < n; i++)
+            if (x[i] != 0) list[found++] = (uint32_t)i;
+        return found;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        WORD any = 0;
+        for (int64_t lane = 0; lane < width; lane++)
+            any |= x[i * width + lane];
+        if (any != 0) list[found++] = (uint32_t)i;
+    }
+    return found;
+}
+
+static void LW_T(to_double)(int64_t n, const REAL *restrict x, double *restrict out) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (double)x[i];
+}
+
+static void LW_T(from_double)(int64_t n, const double *restrict x, REAL *restrict out) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (REAL)x[i];
+}
+
+#undef REAL
+#undef WORD
+#undef LW_T

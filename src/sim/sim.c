@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The engine: its arrays, and the one time loop. The phases of a step are in step.c, what was emitted in history.c and
+ * exchange.c, what comes from outside in stimulus.c, what is kept for the user in record.c.
+ */
+#include <string.h>
+#include "engine_parts.h"
+
+enum {
+    TICK_STEPS = 100 /* steps between two calls of the watch, and between two agreements on errors */
+};
+
+/* ------------------------------------------------------------------ creation */
+
+static bool is_uniform(const lw_pop_view *view) {
+    for (int32_t i = 0; i < view->model->n_param; i++)
+        if (!view->uniform[i]) return false;
+    return true;
+}
+
+static lw_err blocks_create(lw_sim *sim, int32_t n, size_t count, const char *what, void ***out) {
+    LW_TRY(lw_alloc((size_t)n, sizeof **out, what, out));
+    for (int32_t i = 0; i < n; i++)
+        LW_TRY(lw_alloc(count, sim->real_size, what, &(*out)[i]));
+    return LW_OK;
+}
+
+static lw_err pop_create(lw_sim *sim, int p) {
+    engine_pop *pop = &sim->pop[p];
+    pop->view = lw_net_pop(sim->net, p);
+    pop->model = pop->view.model;
+    const lw_model *model = pop->model;
+    LW_CHECK(model->abi == LW_KERNEL_ABI, LW_EUSE, "model %s was compiled for kernel interface %d; this program has %d",
+        model->name, (int)model->abi, LW_KERNEL_ABI);
+    pop->uniform = is_uniform(&pop->view);
+    pop->kernel = &model->set[sim->f64][pop->uniform];
+    pop->rows = sim->width > 1 || sim->options.smooth || !model->emits_spikes;
+    for (int k = 0; k < sim->n_proj; k++)
+        pop->targets = pop->targets || (sim->proj[k].pre == p && sim->proj[k].n_edges_global > 0);
+    size_t n_local = (size_t)pop->view.n_local, n = n_local * (size_t)sim->width;
+    LW_TRY(blocks_create(sim, model->n_coef, pop->uniform ? 1 : n_local, "coefficients", &pop->coef));
+    LW_TRY(blocks_create(sim, model->n_state, n, "states", &pop->state));
+    LW_TRY(blocks_create(sim, model->n_input, n, "inputs", &pop->input));
+    LW_TRY(lw_alloc(n, sim->real_size, "emitted values", &pop->out));
+    if (model->has_refractory) LW_TRY(lw_alloc(n, sizeof *pop->refractory, "refractory counters", &pop->refractory));
+    if (sim->options.smooth && model->emits_spikes) {
+        LW_TRY(lw_alloc(n, sim->real_size, "spike margins", &pop->margin));
+        if (model->has_refractory) LW_TRY(lw_alloc(n, 1, "refractory flags", &pop->held));
+    }
+    return LW_OK;
+}
+
+static void blocks_destroy(void **block, int32_t n) {
+    for (int32_t i = 0; block && i < n; i++)
+        lw_free(block[i]);
+    lw_free(block);
+}
+
+static void pop_destroy(engine_pop *pop) {
+    if (!pop->model) return;
+    blocks_destroy(pop->coef, pop->model->n_coef);
+    blocks_destroy(pop->state, pop->model->n_state);
+    blocks_destroy(pop->input, pop->model->n_input);
+    lw_free(pop->out);
+    lw_free(pop->margin);
+    lw_free(pop->slope);
+    lw_free(pop->refractory);
+    lw_free(pop->held);
+}
+
+/* Projections by target population. */
+static lw_err incoming_create(lw_sim *sim) {
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *sim->incoming, "projections", &sim->incoming));
+    LW_TRY(lw_alloc((size_t)sim->n_pop + 1, sizeof *sim->incoming_begin, "projections", &sim->incoming_begin));
+    int32_t n = 0;
+    for (int p = 0; p < sim->n_pop; p++) {
+        sim->incoming_begin[p] = n;
+        for (int k = 0; k < sim->n_proj; k++)
+            if (sim->proj[k].post == p) sim->incoming[n++] = k;
+    }
+    sim->incoming_begin[sim->n_pop] = n;
+    return LW_OK;
+}
+
+/* One halo per level, of the slots of its populations. **Collective**. */
+static lw_err halo_create(lw_sim *sim, int level) {
+    const lw_comm *comm = lw_net_comm(sim->net);
+    lw_slot_view slots = lw_net_slots(sim->net);
+    int32_t *owner = NULL;
+    int64_t *lid = NULL, n = 0;
+    lw_err err = lw_alloc((size_t)slots.n, sizeof *owner, "slots", &owner);
+    if (err == LW_OK) err = lw_alloc((size_t)slots.n, sizeof *lid, "slots", &lid);
+    err = lw_comm_agree(comm, err);
+    if (err == LW_OK) {
+        for (int64_t s = 0; s < slots.n; s++) {
+            if (sim->pop[slots.pop[s]].view.level != level) continue;
+            owner[n] = slots.owner[s];
+            lid[n++] = slots.owner_lid[s];
+        }
+        err = lw_halo_create(comm, lw_net_n_local(sim->net), n, owner, lid, &sim->halo[level]);
+    }
+    lw_free(owner);
+    lw_free(lid);
+    return err;
+}
+
+static lw_err local_create(lw_sim *sim, const lw_sim_options *options) {
+    LW_CHECK(options->width >= 1 && options->width < 1 << 24, LW_EUSE,
+        "an engine of width %d was asked for; allowed: 1 to 2^24", (int)options->width);
+    LW_CHECK(options->surrogate.slope > 0, LW_EUSE, "slope of the surrogate is %g; it must be positive",
+        options->surrogate.slope);
+    /* tags of spike events are step in the epoch * width + lane */
+    LW_CHECK(sim->epoch * sim->width <= UINT32_MAX, LW_EUSE,
+        "%d lanes times %lld steps of the smallest delay exceed 2^32", (int)sim->width, (long long)sim->epoch);
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *sim->proj, "projections", &sim->proj));
+    for (int k = 0; k < sim->n_proj; k++)
+        sim->proj[k] = lw_net_proj(sim->net, k);
+    LW_TRY(lw_alloc((size_t)sim->n_pop, sizeof *sim->pop, "populations", &sim->pop));
+    for (int p = 0; p < sim->n_pop; p++)
+        LW_TRY(pop_create(sim, p));
+    LW_TRY(incoming_create(sim));
+    LW_TRY(lw_alloc((size_t)lw_net_n_local(sim->net), sizeof *sim->spike_count, "spike counts", &sim->spike_count));
+    LW_TRY(lw_alloc((size_t)sim->n_levels, sizeof *sim->halo, "halos", &sim->halo));
+    LW_TRY(engine_history_create(sim));
+    LW_TRY(engine_stimulus_create(sim, options));
+    return engine_record_create(sim);
+}
+
+lw_err lw_sim_create(lw_net *net, const lw_sim_options *options, lw_sim **out) {
+    const lw_comm *comm = lw_net_comm(net);
+    int64_t before = lw_mem_now();
+    lw_sim *sim = NULL;
+    *out = NULL;
+    lw_err err = lw_alloc(1, sizeof *sim, "an engine", &sim);
+    if (err == LW_OK) {
+        sim->net = net;
+        sim->options = *options;
+        sim->options.stimulus = NULL;
+        sim->options.n_stimuli = 0;
+        sim->width = options->width;
+        sim->f64 = options->precision == LW_F64;
+        sim->real_size = lw_dtype_size(options->precision);
+        sim->n_pop = lw_net_n_pop(net);
+        sim->n_proj = lw_net_n_proj(net);
+        sim->n_levels = lw_net_n_levels(net);
+        sim->epoch = sim->n_levels == 1 ? lw_net_delay_min(net) : 1;
+        err = local_create(sim, options);
+    }
+    LW_TRY_TO(lw_comm_agree(comm, err), fail);
+    for (int level = 0; level < sim->n_levels; level++)
+        LW_TRY_TO(halo_create(sim, level), fail);
+    LW_TRY_TO(engine_exchange_create(sim), fail);
+    sim->bytes = lw_mem_now() - before;
+    lw_sim_refresh(sim);
+    lw_sim_reset(sim);
+    lw_log(LW_LOG_DEBUG, "engine: %lld bytes, %d lanes, epochs of %lld steps, %d levels", (long long)sim->bytes,
+        (int)sim->width, (long long)sim->epoch, (int)sim->n_levels);
+    *out = sim;
+    return LW_OK;
+fail:
+    lw_sim_destroy(&sim);
+    return err;
+}
+
+void lw_sim_destroy(lw_sim **sim) {
+    lw_sim *s = *sim;
+    if (!s) return;
+    engine_exchange_destroy(s);
+    engine_record_destroy(s);
+    engine_stimulus_destroy(s);
+    engine_history_destroy(s);
+    for (int level = 0; s->halo && level < s->n_levels; level++)
+        lw_halo_destroy(&s->halo[level]);
+    for (int p = 0; s->pop && p < s->n_pop; p++)
+        pop_destroy(&s->pop[p]);
+    lw_free(s->halo);
+    lw_free(s->pop);
+    lw_free(s->proj);
+    lw_free(s->incoming);
+    lw_free(s->incoming_begin);
+    lw_free(s->spike_count);
+    lw_free(s);
+    *sim = NULL;
+}
+
+/* ------------------------------------------------------------------ beginning */
+
+void lw_sim_refresh(lw_sim *sim) {
+    for (int k = 0; k < sim->n_proj; k++)
+        sim->proj[k] = lw_net_proj(sim->net, k);
+    for (int p = 0; p < sim->n_pop; p++) {
+        engine_pop *pop = &sim->pop[p];
+        int64_t n = pop->uniform && pop->view.n_local > 1 ? 1 : pop->view.n_local;
+        if (n == 0) continue;
+        pop->model->derive(n, lw_net_dt(sim->net), (const double *const *)pop->view.param, sim->f64, pop->coef);
+    }
+}
+
+/* value[i] to all lanes of neuron i */
+static void lanes_set(const lw_sim *sim, int64_t n, const double *value, void *out) {
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t lane = i * sim->width; lane < (i + 1) * sim->width; lane++) {
+            if (sim->f64)
+                ((double *)out)[lane] = value[i];
+            else
+                ((float *)out)[lane] = (float)value[i];
+        }
+}
+
+static int64_t traffic(const lw_sim *sim, int64_t *messages) {
+    int64_t bytes = 0;
+    engine_exchange_traffic(sim, &bytes, messages);
+    return bytes;
+}
+
+void lw_sim_stats_set(lw_sim *sim, const lw_sim_stats *stats) {
+    int64_t messages = 0, bytes = traffic(sim, &messages);
+    sim->stats = *stats;
+    /* kept as the difference to what the halos count */
+    sim->stats.bytes_sent -= bytes;
+    sim->stats.messages_sent -= messages;
+}
+
+lw_sim_stats lw_sim_stats_get(const lw_sim *sim) {
+    lw_sim_stats stats = sim->stats;
+    int64_t messages = 0;
+    stats.bytes_sent += traffic(sim, &messages);
+    stats.messages_sent += messages;
+    return stats;
+}
+
+void lw_sim_reset(lw_sim *sim) {
+    lw_sim_stats none = {0};
+    sim->step = 0;
+    sim->history.origin = 0;
+    sim->error = LW_OK;
+    for (int p = 0; p < sim->n_pop; p++) {
+        engine_pop *pop = &sim->pop[p];
+        size_t n = (size_t)pop->view.n_local * (size_t)sim->width;
+        for (int32_t i = 0; i < pop->model->n_state; i++)
+            lanes_set(sim, pop->view.n_local, pop->view.init[i], pop->state[i]);
+        memset(pop->out, 0, n * sim->real_size);
+        if (pop->refractory) memset(pop->refractory, 0, n * sizeof *pop->refractory);
+    }
+    memset(sim->spike_count, 0, (size_t)lw_net_n_local(sim->net) * sizeof *sim->spike_count);
+    engine_history_clear(sim);
+    engine_record_drop(sim, true);
+    lw_sim_stats_set(sim, &none);
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+/* One step of one population, recording nothing for derivatives. */
+static void pop_step(lw_sim *sim, int p, int64_t t) {
+    engine_input(sim, p, t);
+    double start = lw_time_now();
+    if (sim->options.smooth) {
+        engine_update(sim, p);
+        engine_spike(sim, p);
+        engine_fire(sim, p);
+    } else {
+        engine_step_kernel(sim, p);
+    }
+    engine_emit(sim, p, t);
+    sim->stats.s_update += lw_time_now() - start;
+}
+
+/* Populations by level; with several levels what one emits is known to all ranks before the next begins. */
+static void step(lw_sim *sim, int64_t t) {
+    engine_stimulus_draw(sim, t);
+    for (int level = 0; level < sim->n_levels; level++) {
+        for (int p = 0; p < sim->n_pop; p++)
+            if (sim->pop[p].view.level == level) pop_step(sim, p, t);
+        if (sim->n_levels == 1) continue;
+        engine_exchange_begin(sim, level, t, t + 1);
+        (void)!engine_exchange_end(sim, level);
+    }
+    engine_trace(sim, t);
+    sim->stats.steps++;
+    sim->step = t + 1;
+}
+
+/* An exchange begun after the last step of the epoch before is ended by the first delivery that needs it
+ * (engine_input), or at the latest here, before this epoch's own begins. */
+static void epoch(lw_sim *sim, int64_t t0, int64_t t1) {
+    for (int64_t t = t0; t < t1; t++)
+        step(sim, t);
+    if (sim->n_levels > 1) return;
+    (void)!engine_exchange_end(sim, 0);
+    engine_exchange_begin(sim, 0, t0, t1);
+}
+
+lw_err lw_sim_advance(lw_sim *sim, int64_t n_steps, const lw_watch *watch) {
+    const lw_comm *comm = lw_net_comm(sim->net);
+    int64_t first = sim->step, end = first + n_steps, ticked = first;
+    lw_err err = LW_OK;
+    unsigned mode = engine_fp_begin();
+    engine_record_drop(sim, false);
+    while (sim->step < end && err == LW_OK) {
+        int64_t t1 = sim->step + sim->epoch < end ? sim->step + sim->epoch : end;
+        epoch(sim, sim->step, t1);
+        if (sim->step - ticked < TICK_STEPS && sim->step < end) continue;
+        /* a safe point: nothing under way, ranks agree */
+        ticked = sim->step;
+        if (sim->n_levels == 1) (void)!engine_exchange_end(sim, 0);
+        err = lw_comm_agree(comm, sim->error);
+        if (err != LW_OK || !watch || !watch->tick) continue;
+        engine_fp_end(mode);
+        err = watch->tick(watch->payload, "simulate", sim->step - first, n_steps);
+        mode = engine_fp_begin();
+    }
+    engine_fp_end(mode);
+    return err;
+}
+
+/* ------------------------------------------------------------------ small things */
+
+int64_t lw_sim_step(const lw_sim *sim) {
+    return sim->step;
+}
+
+void lw_sim_step_set(lw_sim *sim, int64_t now) {
+    /* what was emitted `back` steps ago stays so */
+    sim->history.origin += now - sim->step;
+    sim->step = now;
+}
+
+lw_net *lw_sim_net(const lw_sim *sim) {
+    return sim->net;
+}
+const lw_sim_options *lw_sim_options_get(const lw_sim *sim) {
+    return &sim->options;
+}
+int64_t lw_sim_bytes(const lw_sim *sim) {
+    return sim->bytes;
+}
+const int64_t *lw_sim_spike_counts(const lw_sim *sim) {
+    return sim->spike_count;
+}

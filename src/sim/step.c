@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The phases of one step of one population: input (deliveries in their fixed order, then stimuli), update, fire, or
+ * both in one kernel. Which phases run, in what order and with what kept, is the business of the loop (sim.c) and of
+ * the tapes.
+ */
+#include <string.h>
+#include "engine_parts.h"
+
+lw_kernel_args engine_args(lw_sim *sim, int p) {
+    engine_pop *pop = &sim->pop[p];
+    return (lw_kernel_args){
+        .n = pop->view.n_local,
+        .width = sim->width,
+        .coef = (const void *const *)pop->coef,
+        .state = (void *const *)pop->state,
+        .input = (const void *const *)pop->input,
+        .out = pop->out,
+        .margin = pop->margin,
+        .refractory = pop->refractory,
+        .held = pop->held,
+        .spike = pop->out,
+        .point_width = sim->width,
+        .reset_detached = sim->options.reset_detached,
+    };
+}
+
+/* Slices in descending delay: what is due soonest after its emission comes last, so a begun exchange is waited for only
+ * before the first slice that needs it, and deliveries of longer delays run meanwhile. */
+static void deliver_projection(lw_sim *sim, const lw_proj_view *proj, engine_pop *pop, int64_t t) {
+    int level = sim->pop[proj->pre].view.level;
+    for (int32_t s = proj->n_slices - 1; s >= 0; s--) {
+        const lw_slice *slice = &proj->slice[s];
+        int64_t emitted = t - slice->delay, n = 0;
+        if (emitted >= engine_exchange_pending(sim, level)) (void)!engine_exchange_end(sim, level);
+        const uint32_t *list = engine_list(sim, proj->pre, emitted, &n);
+        if (n == 0) continue;
+        void *acc = pop->input[proj->port];
+        if (sim->pop[proj->pre].rows)
+            sim->stats.synaptic_events +=
+                deliver_rows(sim->f64, proj, slice, sim->width, list, n, engine_rows(sim, proj->pre, emitted), acc);
+        else
+            sim->stats.synaptic_events += deliver_list(sim->f64, proj, slice, list, n, acc);
+    }
+}
+
+void engine_input(lw_sim *sim, int p, int64_t t) {
+    engine_pop *pop = &sim->pop[p];
+    double start = lw_time_now(), exchange = sim->stats.s_exchange;
+    size_t bytes = (size_t)pop->view.n_local * engine_row_bytes(sim);
+    for (int32_t i = 0; i < pop->model->n_input; i++)
+        memset(pop->input[i], 0, bytes);
+    for (int32_t k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++)
+        deliver_projection(sim, &sim->proj[sim->incoming[k]], pop, t);
+    double delivered = lw_time_now();
+    engine_stimulus_add(sim, p, t);
+    sim->stats.s_deliver += delivered - start - (sim->stats.s_exchange - exchange);
+    sim->stats.s_stimulus += lw_time_now() - delivered;
+}
+
+void engine_update(lw_sim *sim, int p) {
+    lw_kernel_args args = engine_args(sim, p);
+    sim->pop[p].kernel->update(&args);
+}
+
+void engine_fire(lw_sim *sim, int p) {
+    lw_kernel_args args = engine_args(sim, p);
+    sim->pop[p].kernel->fire(&args);
+}
+
+void engine_step_kernel(lw_sim *sim, int p) {
+    lw_kernel_args args = engine_args(sim, p);
+    sim->pop[p].kernel->step(&args);
+}
