@@ -13,6 +13,7 @@
  *     lif, 3 neurons, largest delay 3:   V:0 V:1 V:2 | s(c-1):0 .. 2 | s(c-2):0 .. 2
  */
 #include <string.h>
+#include "engine_parts.h"
 #include "sweep.h"
 
 /* A population's part of the block. */
@@ -145,9 +146,8 @@ static void pop_input_push(lw_tangent *t, int p, int64_t clock) {
     lw_sim *sim = t->sim;
     for (int i = 0; i < sim->pop[p].model->n_input; i++)
         memset(t->input[i], 0, (size_t)(sim->pop[p].view.n_local * t->k) * sizeof(double));
-    for (int j = 0; j < sim->n_proj; j++) {
-        const lw_proj_view *proj = &sim->proj[j];
-        if (proj->post != p) continue;
+    for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
+        const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         int64_t pre_begin = sim->pop[proj->pre].view.slot_begin;
         for (int s = 0; s < proj->n_slices; s++) {
             int64_t from = clock + t->slot.depth - proj->slice[s].delay, entry = from % t->slot.depth;
@@ -187,6 +187,7 @@ static lw_err level_share(lw_tangent *t, int level, int64_t step, int64_t clock,
 /* From the end of step - 1 to the cut of `step`. */
 static lw_err to_cut(lw_tangent *t, int64_t step, int64_t clock, bool push) {
     lw_sim *sim = t->sim;
+    engine_stimulus_draw(sim, step);
     for (int level = 0; level < sim->n_levels; level++) {
         bool early = level + 1 < sim->n_levels;
         for (int p = 0; p < sim->n_pop; p++) {

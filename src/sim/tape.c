@@ -6,6 +6,7 @@
  * recording. The sweeps are in tape_backward.c and tape_tangent.c.
  */
 #include <string.h>
+#include "engine_parts.h"
 #include "sweep.h"
 
 static int64_t pop_cells(const lw_sim *sim, int p) {
@@ -213,6 +214,7 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
 static lw_err epoch_record(lw_tape *tape, int64_t t, int64_t end) {
     lw_sim *sim = tape->sim;
     for (int64_t begin = t; t < end; t++) {
+        engine_stimulus_draw(sim, tape->t0 + t);
         for (int level = 0; level < sim->n_levels; level++) {
             for (int p = 0; p < sim->n_pop; p++)
                 if (sim->pop[p].view.level == level) pop_record(tape, p, t);
@@ -234,9 +236,12 @@ lw_err lw_tape_forward(lw_tape *tape, int64_t n_steps) {
         (long long)n_steps, (long long)tape->max_steps);
     tape->t0 = sim->step;
     tape->n_steps = 0;
-    for (int64_t t = 0; t < n_steps; t += sim->epoch)
-        LW_TRY(epoch_record(tape, t, t + sim->epoch < n_steps ? t + sim->epoch : n_steps));
-    return LW_OK;
+    lw_err err = LW_OK;
+    unsigned mode = engine_fp_begin();
+    for (int64_t t = 0; t < n_steps && err == LW_OK; t += sim->epoch)
+        err = epoch_record(tape, t, t + sim->epoch < n_steps ? t + sim->epoch : n_steps);
+    engine_fp_end(mode);
+    return err;
 }
 
 lw_err tape_check(const lw_tape *tape) {

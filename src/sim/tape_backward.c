@@ -31,9 +31,9 @@ static void epoch_collect(lw_tape *tape, int64_t begin, int64_t end) {
 static void inputs_back(lw_tape *tape, int p, int64_t t, double *grad) {
     lw_sim *sim = tape->sim;
     tape_room *room = tape->room;
-    for (int j = 0; j < sim->n_proj; j++) {
+    for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
+        int j = sim->incoming[k];
         const lw_proj_view *proj = &sim->proj[j];
-        if (proj->post != p) continue;
         int64_t weight = sweep_weight_offset(tape->theta, j);
         const void *in_adj = room->input[proj->port];
         size_t pre_begin = (size_t)sim->pop[proj->pre].view.slot_begin * room->slot.row_bytes;
@@ -43,7 +43,7 @@ static void inputs_back(lw_tape *tape, int p, int64_t t, double *grad) {
             if (from >= 0 && room->active[proj->pre])
                 deliver_transpose(
                     sim->f64, proj, slice, sim->width, in_adj, sweep_ring_at(&room->slot, from) + pre_begin);
-            if (weight < 0 || !grad || tape->t0 + from < 0) continue;
+            if (weight < 0 || !grad) continue;
             int64_t n;
             const uint32_t *row = engine_list(sim, proj->pre, tape->t0 + from, &n);
             deliver_weight_grad(sim->f64, proj, slice, sim->width, row, n, engine_rows(sim, proj->pre, tape->t0 + from),
@@ -114,11 +114,13 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
     for (int p = 0; p < sim->n_pop; p++)
         room->active[p] = state0_adj && state0_adj[p];
     sweep_reach(sim, grad ? tape->theta : NULL, room->active);
+    unsigned mode = engine_fp_begin();
     for (int64_t end = tape->n_steps; end > 0;) {
         int64_t begin = (end - 1) / sim->epoch * sim->epoch;
         epoch_back(tape, begin, end, seed, grad);
         end = begin;
     }
+    engine_fp_end(mode);
     if (grad && tape->theta) params_back(tape, grad);
     for (int p = 0; state0_adj && p < sim->n_pop; p++)
         for (int i = 0; state0_adj[p] && i < sim->pop[p].model->n_state; i++)

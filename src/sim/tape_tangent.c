@@ -30,9 +30,9 @@ static void inputs_push(lw_tape *tape, int p, int64_t t, const double *direction
     const engine_pop *pop = &sim->pop[p];
     for (int i = 0; i < pop->model->n_input; i++)
         memset(room->input[i], 0, (size_t)pop->view.n_local * room->slot.row_bytes);
-    for (int j = 0; j < sim->n_proj; j++) {
+    for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
+        int j = sim->incoming[k];
         const lw_proj_view *proj = &sim->proj[j];
-        if (proj->post != p) continue;
         int64_t weight = direction ? sweep_weight_offset(tape->theta, j) : -1;
         size_t pre_begin = (size_t)sim->pop[proj->pre].view.slot_begin * room->slot.row_bytes;
         for (int s = 0; s < proj->n_slices; s++) {
@@ -41,7 +41,7 @@ static void inputs_push(lw_tape *tape, int p, int64_t t, const double *direction
             if (from >= 0 && room->active[proj->pre])
                 (void)deliver_rows(sim->f64, proj, slice, sim->width, room->row, proj->n_rows,
                     sweep_ring_at(&room->slot, from) + pre_begin, room->input[proj->port]);
-            if (weight < 0 || tape->t0 + from < 0) continue;
+            if (weight < 0) continue;
             int64_t n;
             const uint32_t *row = engine_list(sim, proj->pre, tape->t0 + from, &n);
             deliver_rows_weight(sim->f64, proj, slice, sim->width, row, n, engine_rows(sim, proj->pre, tape->t0 + from),
@@ -123,10 +123,12 @@ lw_err lw_tape_tangent(
     }
     sweep_reach(sim, direction ? tape->theta : NULL, room->active);
     if (direction) params_push(tape, direction);
+    unsigned mode = engine_fp_begin();
     for (int64_t begin = 0; begin < tape->n_steps; begin += sim->epoch) {
         int64_t end = begin + sim->epoch < tape->n_steps ? begin + sim->epoch : tape->n_steps;
         for (int64_t t = begin; t < end; t++)
             step_push(tape, begin, t, end, direction, sink);
     }
+    engine_fp_end(mode);
     return LW_OK;
 }
