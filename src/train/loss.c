@@ -89,15 +89,21 @@ double loss_count(const loss_work *w, const batch *b) {
     return (double)n;
 }
 
-void loss_evaluate(loss_work *w, const lw_tape *tape, const batch *b, double scale, loss_tally *tally) {
-    int64_t first = w->spec.readout == LW_READOUT_PER_STEP ? w->spec.skip : 0, row = w->n_units * w->width;
+void loss_read(loss_work *w, const lw_tape *tape) {
+    int64_t row = w->n_units * w->width, first = w->spec.readout == LW_READOUT_PER_STEP ? w->spec.skip : 0;
     if (w->precision == LW_F32) {
         read_f32(w, tape);
         lw_comm_sum_f32(w->part, (float *)w->z + first * row, (w->n_rows - first) * row);
-        rows_f32(w, b, scale, tally);
     } else {
         read_f64(w, tape);
         lw_comm_sum_f64(w->part, (double *)w->z + first * row, (w->n_rows - first) * row);
+    }
+}
+
+void loss_evaluate(loss_work *w, const batch *b, double scale, loss_tally *tally) {
+    if (w->precision == LW_F32) {
+        rows_f32(w, b, scale, tally);
+    } else {
         rows_f64(w, b, scale, tally);
     }
 }

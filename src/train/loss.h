@@ -38,9 +38,11 @@ void loss_destroy(loss_work **w);
 /** Number of counted items of a batch on this replica: what the loss is divided by (after a sum over replicas).
  * **Local**. */
 double loss_count(const loss_work *w, const batch *b);
-/** Read the read-out from the tape, add to the tally, and, with scale > 0, prepare scale * d (sum of losses) / d z.
- *  **Collective** over `part` (one sum; nothing when it is one rank). */
-void loss_evaluate(loss_work *w, const lw_tape *tape, const batch *b, double scale, loss_tally *tally);
+/** z <- the read-out of all units, from what the tape recorded. **Collective** over `part` (one sum; nothing when it is
+ * one rank). */
+void loss_read(loss_work *w, const lw_tape *tape);
+/** Loss of z: adds to the tally and, with scale > 0, prepares scale * d (sum of losses) / d z. Uses z up. **Local**. */
+void loss_evaluate(loss_work *w, const batch *b, double scale, loss_tally *tally);
 /** out_adj [n_local, width] += derivative with respect to what the read-out emitted at step t. False when there is
  * none. **Local**. */
 bool loss_seed(const loss_work *w, int64_t t, void *out_adj);

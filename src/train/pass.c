@@ -124,7 +124,8 @@ lw_err pass_forward(pass *p, bool derive, pass_tally *tally) {
     LW_TRY(lw_sim_feed(p->sim, p->spec.input_pop, p->spec.input_port, p->batch->x, p->n_steps, data->n_channels));
     LW_TRY(lw_tape_forward(p->tape, p->n_steps));
     /* a batch without anything that counts has loss 0 and derivative 0, whatever the scale */
-    loss_evaluate(p->loss, p->tape, p->batch, derive ? 1 / fmax(p->counted, 1) : 0, &tally->loss);
+    loss_read(p->loss, p->tape);
+    loss_evaluate(p->loss, p->batch, derive ? 1 / fmax(p->counted, 1) : 0, &tally->loss);
     rates_evaluate(p->rates, p->tape, p->batch->present, 1 / fmax(p->samples, 1), &tally->spikes, &tally->penalty);
     tally->samples += (double)p->batch->n_present;
     return LW_OK;
