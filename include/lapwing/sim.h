@@ -160,7 +160,8 @@ int64_t lw_tape_steps(const lw_tape *tape);
 const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t);
 
 /** Adds the derivative of the loss with respect to the values emitted by population `pop` at step t into out_adj, real [n_local, width].
- *  Called once per population and step, t descending. Returns true when it added something. */
+ *  Called once per population and step, t descending; populations that nothing learned (nor state0_adj) lies upstream of are left out.
+ *  Returns true when it added something. */
 typedef struct lw_tape_seed {
     void *payload;
     bool (*seed)(void *payload, int pop, int64_t t, void *out_adj);
@@ -182,10 +183,12 @@ lw_err lw_tape_tangent(
 
 /** The map F whose Jacobian is pushed goes from after `update` of one step to after `update` of the next (so that a spike is a function of
  *  the state): fire, reset, deliver, stimulus, update. Its state: every state variable of every neuron, and for a source with delays up to D the
- *  values emitted in the last D - 1 steps. The engine must have width 1 and double precision. Rows live with their neuron. */
+ *  values emitted in the last D - 1 steps. With delay-0 projections the populations below the last level have fired at the cut: their rows are
+ *  the state after fire and the values of the last D steps. The engine must have width 1 and double precision. Rows live with their neuron. */
 typedef struct lw_tangent lw_tangent;
 /** **Collective**. Brings the engine to the cut: `at_cut` false: runs deliver, stimulus and update of the next step first; true: the present state
- *  is already a state before firing. The block starts as zero. */
+ *  is already a state before firing, whose margins are recovered from it (refractory flags are the engine's). The block starts as zero.
+ *  Afterwards the engine stands at a cut: advance it by lw_tangent_step and lw_tangent_skip only, or reset it. */
 lw_err lw_tangent_create(lw_sim *sim, int64_t k, bool at_cut, lw_tangent **out) LW_MUST_CHECK;
 void lw_tangent_destroy(lw_tangent **tangent);
 int64_t lw_tangent_rows(const lw_tangent *tangent);        /* of this rank */
@@ -193,7 +196,8 @@ int64_t lw_tangent_rows_global(const lw_tangent *tangent); /* dimension of the s
 int64_t lw_tangent_k(const lw_tangent *tangent);
 /** [rows, k] row-major. Writable; after writing call lw_tangent_refresh before the next step. */
 double *lw_tangent_block(lw_tangent *tangent);
-/** gid and state index of a row; state >= n_state: value emitted state - n_state + 1 steps ago... (delay line). */
+/** gid and state index of a row; state >= n_state: delay line, state == n_state is the value that the neuron emitted last, n_state + 1 the one
+ *  before ... A row of a delay line changes its age with every lw_tangent_step, its gid stays. */
 void lw_tangent_row_info(const lw_tangent *tangent, int64_t row, int64_t *gid, int32_t *state);
 /** The block changed (orthonormalisation): bring the halo's delay lines up to date. **Neighbour** (**Collective** without delays > 1: nothing). */
 lw_err lw_tangent_refresh(lw_tangent *tangent) LW_MUST_CHECK;
