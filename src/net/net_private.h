@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * net_private.h: what the files of this room share: the network, the partition, one projection while it is built.
+ * Nothing here is seen by other floors.
+ */
+#ifndef LAPWING_NET_PRIVATE_H
+#define LAPWING_NET_PRIVATE_H
+
+#include <lapwing/net.h>
+
+enum { NET_DELAY_MOST = 1 << 20 };        /* steps; the history of emitted values is as deep as the largest delay */
+#define NET_SIZE_MOST INT64_C(4294967295) /* neurons of a population, neurons of a rank: indices are stored as uint32  \
+                                           */
+
+/** Who owns which neuron. BLOCK and ROUND_ROBIN are formulas, SCOTCH is a table. */
+typedef struct net_partition {
+    lw_partition kind;
+    int rank, size;
+    int32_t n_pop;
+    int64_t *gid_begin; /* [n_pop + 1] */
+    int32_t *owner;     /* [neurons of the network] only SCOTCH on several ranks, else NULL */
+} net_partition;
+
+typedef struct net_proj {
+    lw_proj_view view;
+    int64_t *row_begin;   /* [n_slices][n_rows + 1], what the slices point to */
+    uint32_t *row_source; /* [n_row_source] sources of the rows before slots are known; only while building */
+    int64_t n_row_source;
+    int32_t delay_low, delay_high; /* steps, whole network, 0 included; -1 without synapses */
+    int32_t delay_positive;        /* smallest >= 1, whole network; -1 when there is none */
+} net_proj;
+
+struct lw_net {
+    lw_comm *comm;
+    uint64_t seed;
+    double dt;
+    lw_dtype weight_type;
+    int32_t n_pop, n_proj;
+    net_partition partition;
+    lw_pop_view *pop; /* [n_pop] their arrays are owned here */
+    net_proj *proj;   /* [n_proj] likewise */
+    int64_t n_local;
+    int64_t *gid; /* [n_local] ascending; the populations' lists are parts of it */
+    lw_slot_view slot;
+    int32_t delay_min, delay_max, n_levels;
+};
+
+/** Where a network comes from when not from draws: lw_net_compact hands over what the first network holds. Called on
+ * every rank for each projection (population); local; arrays from lw_alloc, the callee of net_build frees them. */
+typedef struct net_given {
+    void *payload;
+    lw_err (*edges)(void *payload, int proj, lw_edge **edges, int64_t *n);
+    /* n records of 2 + n_param + n_state numbers: index, origin (both exact in a double), parameters, initial state */
+    lw_err (*neurons)(void *payload, int pop, double **records, int64_t *n);
+} net_given;
+
+/* ---- net.c */
+/** **Collective**. `owner` as net_partition wants it, taken over (also on failure). */
+lw_err net_build(
+    const lw_comm *comm, const lw_net_spec *spec, const net_given *given, int32_t *owner, lw_net **out) LW_MUST_CHECK;
+/** The same, with the partition that the specification asks for: PT-Scotch wants a first network. **Collective**. */
+lw_err net_build_partitioned(
+    const lw_comm *comm, const lw_net_spec *spec, const net_given *given, lw_net **out) LW_MUST_CHECK;
+
+/* ---- spec.c */
+/** **Local**. Everything that can be known before anything is drawn. */
+lw_err net_spec_check(const lw_net_spec *spec) LW_MUST_CHECK;
+/** Name of projection i: its own, or "pre_post", "pre_post_2" ...; those before it are `named`. From lw_alloc.
+ * **Local**. */
+lw_err net_spec_proj_name(const lw_net_spec *spec, int32_t i, const net_proj *named, char **out) LW_MUST_CHECK;
+
+/* ---- levels.c */
+/** level[pop] = longest path to it over projections with zero[proj]; EUSE names a cycle. **Local**. */
+lw_err net_levels(int32_t n_pop, const char *const *name, int32_t n_proj, const int32_t *pre, const int32_t *post,
+    const uint8_t *zero, int32_t *level, int32_t *n_levels) LW_MUST_CHECK;
+
+/* ---- partition.c, all local */
+lw_err net_partition_create(
+    const lw_comm *comm, const lw_net_spec *spec, int32_t *owner, net_partition *out) LW_MUST_CHECK;
+void net_partition_free(net_partition *p);
+int32_t net_partition_owner(const net_partition *p, int32_t pop, int64_t index);
+/** Neurons of a population on a rank (not SCOTCH with a table). */
+int64_t net_partition_count(const net_partition *p, int32_t pop, int rank);
+/** Ascending gids of this rank, [*n]; count[n_pop]: of each population. From lw_alloc. */
+lw_err net_partition_list(const net_partition *p, int64_t *count, int64_t **gid, int64_t *n) LW_MUST_CHECK;
+/** lid, on their owners, of ascending gids. */
+lw_err net_partition_lids(
+    const net_partition *p, int64_t n, const int64_t *gid, const int32_t *owner, int64_t *lid) LW_MUST_CHECK;
+/** Number of an owned neuron among the population's neurons here. */
+int64_t net_local_number(const lw_net *net, int32_t pop, int64_t index);
+
+/* ---- scotch.c */
+/** Owners from PT-Scotch for the graph of `net`; NULL (block partition) where there is nothing to cut. **Collective**.
+ */
+lw_err net_scotch(const lw_net *net, int32_t **owner) LW_MUST_CHECK;
+
+/* ---- neurons.c */
+/** Parameters and initial state of the local neurons. **Collective**. */
+lw_err net_neurons(lw_net *net, const lw_net_spec *spec, const net_given *given) LW_MUST_CHECK;
+
+/* ---- sort.c */
+/** Ascending; all keys below 2^bits; scratch: [n]. */
+void net_sort(uint64_t *key, uint64_t *scratch, int64_t n, int bits);
+/** Smallest b with n <= 2^b. */
+int net_sort_bits(uint64_t n);
+
+/* ---- draw.c */
+/** An ascending list of indices drawn for one neuron, and room to draw the next. */
+typedef struct net_draw {
+    uint64_t *index, *scratch; /* [capacity] */
+    int64_t n, capacity;
+} net_draw;
+lw_err net_draw_reserve(net_draw *d, int64_t capacity) LW_MUST_CHECK;
+void net_draw_free(net_draw *d);
+/** n of [0, size), uniform; `self` (>= 0) is left out; distinct: each at most once. */
+lw_err net_draw_some(net_draw *d, lw_stream *s, int64_t n, int64_t size, int64_t self, bool distinct) LW_MUST_CHECK;
+/** Each of [0, size) but `self` with probability p. */
+lw_err net_draw_bernoulli(net_draw *d, lw_stream *s, double p, int64_t size, int64_t self) LW_MUST_CHECK;
+/** Targets of neuron `me` in the small world. */
+lw_err net_draw_ring(net_draw *d, lw_stream *s, int64_t n, double p, int64_t size, int64_t me, bool autapses,
+    bool multapses) LW_MUST_CHECK;
+
+/* ---- connect.c: rules -> incoming synapses of each local target */
+typedef struct net_given_edge {
+    double weight;
+    uint32_t target, source; /* target: number among the local neurons of post */
+    int32_t delay, order;
+} net_given_edge;
+/** Synapses by local target, sources ascending, multapses in their order. */
+typedef struct net_incoming {
+    int64_t n_targets, n;
+    bool complete;         /* every source of pre once; no arrays */
+    int64_t *begin;        /* [n_targets + 1] */
+    uint32_t *source;      /* [n] index in pre */
+    net_given_edge *given; /* [n] weight, delay, order of LW_RULE_EDGES; NULL: to be drawn */
+} net_incoming;
+/** **Collective**. */
+lw_err net_connect(const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given,
+    net_incoming *out) LW_MUST_CHECK;
+void net_incoming_free(net_incoming *in);
+
+/* ---- storage.c: incoming synapses -> slices */
+/** Everything of one projection, except that rows are its own sources only. Takes `in` over. **Collective**. */
+lw_err net_storage(lw_net *net, const lw_projection_spec *spec, int32_t proj, net_incoming *in) LW_MUST_CHECK;
+
+/* ---- slots.c */
+/** A set of indices in [0, size): a bitmap in pages of 4 KiB that exist only where something is, so that memory follows
+ * what is in it; after net_set_finish it also tells the place of a member. */
+typedef struct net_set_page {
+    uint64_t bits[512];
+    uint16_t before[512]; /* members of this page below the word */
+    int64_t first;        /* members of the pages before */
+} net_set_page;
+typedef struct net_set {
+    int64_t n, n_pages;
+    net_set_page **page; /* [n_pages] NULL: empty */
+} net_set;
+lw_err net_set_create(net_set *set, int64_t size) LW_MUST_CHECK;
+void net_set_free(net_set *set);
+lw_err net_set_page_add(net_set *set, int64_t page) LW_MUST_CHECK;
+static inline lw_err net_set_add(net_set *set, int64_t i) {
+    net_set_page *page = set->page[i >> 15];
+    if (!page) {
+        LW_TRY(net_set_page_add(set, i >> 15));
+        page = set->page[i >> 15];
+    }
+    page->bits[i >> 6 & 511] |= UINT64_C(1) << (i & 63);
+    return LW_OK;
+}
+void net_set_finish(net_set *set);
+/** Place of a member in ascending order. */
+static inline int64_t net_set_place(const net_set *set, int64_t i) {
+    const net_set_page *page = set->page[i >> 15];
+    int64_t word = i >> 6 & 511;
+    return page->first + page->before[word] + __builtin_popcountll(page->bits[word] & ((UINT64_C(1) << (i & 63)) - 1));
+}
+/** Members, ascending, as uint32; from lw_alloc. */
+lw_err net_set_list(const net_set *set, uint32_t **out) LW_MUST_CHECK;
+/** Slots of the network from the rows of its projections, whose row tables then become those of the slots. **Local**.
+ */
+lw_err net_slots(lw_net *net) LW_MUST_CHECK;
+
+#endif
