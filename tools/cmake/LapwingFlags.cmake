@@ -1,4 +1,4 @@
-# Compiler flags. C11 with GNU extensions off; no FMA contraction, so that every build of a kernel gives the same bits.
+# Compiler flags (format-truncation: messages are cut on purpose). C11 with GNU extensions off; no FMA contraction, so that every build of a kernel gives the same bits.
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
@@ -7,7 +7,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_C_FLAGS_RELEASE "-O3 -DNDEBUG -g1")
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wswitch-enum
-  -Wno-unused-parameter -Wno-missing-field-initializers -ffp-contract=off -fno-math-errno -fno-trapping-math)
+  -Wno-unused-parameter -Wno-missing-field-initializers -Wno-format-truncation -ffp-contract=off -fno-math-errno -fno-trapping-math)
 if(LW_WERROR)
   add_compile_options(-Werror)
 endif()
