@@ -15,14 +15,14 @@
 /** Every error of the program: name, exit status of the command, text. Zero is success. */
 #define LW_ERRORS(X)                                                                                                   \
     X(OK, 0, "success")                                                                                                \
-    X(EUSE, 2, "wrong use or wrong input")        /* command line, experiment file, value out of its domain */         \
-    X(EMODEL, 2, "wrong model text")              /* lexical, syntactic, unit or domain error in a model file */       \
-    X(EFILE, 2, "file missing or damaged")        /* cannot be opened, wrong format, checksum differs */               \
+    X(EUSE, 2, "wrong use or wrong input") /* command line, experiment file, value out of its domain */                \
+    X(EMODEL, 2, "wrong model text")       /* lexical, syntactic, unit or domain error in a model file */              \
+    X(EFILE, 2, "file missing or damaged") /* cannot be opened, wrong format, checksum differs */                      \
     X(EMEM, 1, "out of memory")                                                                                        \
-    X(EIO, 1, "input or output failed")           /* disk full, write error */                                         \
+    X(EIO, 1, "input or output failed") /* disk full, write error */                                                   \
     X(ECOMPILE, 1, "the C compiler failed")                                                                            \
-    X(ENUM, 1, "numerical failure")               /* not finite, singular, no convergence */                           \
-    X(ESTOP, 3, "stopped on request")             /* a signal asked for it; a checkpoint was written */                \
+    X(ENUM, 1, "numerical failure")   /* not finite, singular, no convergence */                                       \
+    X(ESTOP, 3, "stopped on request") /* a signal asked for it; a checkpoint was written */                            \
     X(ESTALL, 4, "no progress")
 
 typedef enum lw_err {
@@ -106,9 +106,9 @@ double lw_time_now(void);
 
 /* ------------------------------------------------------------------ long work */
 
-/** Called by every long loop at its safe points, on all ranks at the same step (Collective). The callee may print progress, write a
- *  checkpoint, feed a watchdog. A return other than LW_OK ends the loop in an orderly way; LW_ESTOP means a signal asked for it
- *  and every rank returns it. */
+/** Called by every long loop at its safe points, on all ranks at the same step (Collective). The callee may print
+ * progress, write a checkpoint, feed a watchdog. A return other than LW_OK ends the loop in an orderly way; LW_ESTOP
+ * means a signal asked for it and every rank returns it. */
 typedef struct lw_watch {
     void *payload;
     lw_err (*tick)(void *payload, const char *what, int64_t done, int64_t total);
@@ -117,27 +117,29 @@ typedef struct lw_watch {
 /* ------------------------------------------------------------------ numbers */
 
 typedef enum lw_dtype { LW_F32, LW_F64 } lw_dtype;
-static inline size_t lw_dtype_size(lw_dtype t) { return t == LW_F32 ? 4 : 8; }
+static inline size_t lw_dtype_size(lw_dtype t) {
+    return t == LW_F32 ? 4 : 8;
+}
 
 /* ------------------------------------------------------------------ random numbers
  * Counter-based: Philox4x32-10 of Random123 (Salmon et al. 2011, doi:10.1145/2063384.2063405). Every number is a pure
  * function of (seed, purpose, a, b, draw); no state anywhere, so nothing depends on ranks or order. */
 
 typedef enum lw_purpose {
-    LW_PURPOSE_INIT = 1,  /* initial state:      a = gid, b = state index */
-    LW_PURPOSE_PARAM,     /* parameters:         a = gid, b = parameter index */
-    LW_PURPOSE_CONNECT,   /* who connects:       a = gid of the drawing side, b = projection */
-    LW_PURPOSE_WEIGHT,    /* weights:            a = (target gid << 32) ^ source gid, b = projection | multapse << 32 */
-    LW_PURPOSE_DELAY,     /* delays:             as weights */
-    LW_PURPOSE_POISSON,   /* stimulus:           a = gid | stimulus << 48, b = step (and lane) */
-    LW_PURPOSE_NOISE,     /* stimulus:           as above */
-    LW_PURPOSE_SHUFFLE,   /* data order:         a = epoch, b = 0 */
-    LW_PURPOSE_SPLIT,     /* validation split */
-    LW_PURPOSE_BASIS,     /* tangent basis:      a = row, b = column */
-    LW_PURPOSE_PRUNE,     /* edge sampling:      a = (target gid << 32) ^ source gid, b = iteration */
-    LW_PURPOSE_DATA,      /* generated data */
-    LW_PURPOSE_ENCODE,    /* rate encoders */
-    LW_PURPOSE_CHECK      /* directions of gradcheck, tests */
+    LW_PURPOSE_INIT = 1, /* initial state:      a = gid, b = state index */
+    LW_PURPOSE_PARAM,    /* parameters:         a = gid, b = parameter index */
+    LW_PURPOSE_CONNECT,  /* who connects:       a = gid of the drawing side, b = projection */
+    LW_PURPOSE_WEIGHT,   /* weights:            a = (target gid << 32) ^ source gid, b = projection | multapse << 32 */
+    LW_PURPOSE_DELAY,    /* delays:             as weights */
+    LW_PURPOSE_POISSON,  /* stimulus:           a = gid | stimulus << 48, b = step (and lane) */
+    LW_PURPOSE_NOISE,    /* stimulus:           as above */
+    LW_PURPOSE_SHUFFLE,  /* data order:         a = epoch, b = 0 */
+    LW_PURPOSE_SPLIT,    /* validation split */
+    LW_PURPOSE_BASIS,    /* tangent basis:      a = row, b = column */
+    LW_PURPOSE_PRUNE,    /* edge sampling:      a = (target gid << 32) ^ source gid, b = iteration */
+    LW_PURPOSE_DATA,     /* generated data */
+    LW_PURPOSE_ENCODE,   /* rate encoders */
+    LW_PURPOSE_CHECK     /* directions of gradcheck, tests */
 } lw_purpose;
 
 /** 128 random bits. `draw` numbers successive draws of one (purpose, a, b). */
@@ -165,19 +167,20 @@ double lw_stream_exponential(lw_stream *s, double mean);
 int64_t lw_stream_poisson(lw_stream *s, double lambda);
 /** Uniform integer in [0, n), n >= 1, without bias. */
 uint64_t lw_stream_below(lw_stream *s, uint64_t n);
-/** Element i of a keyed pseudo-random permutation of [0, n) (Feistel network with cycle walking); the same for every caller. */
+/** Element i of a keyed pseudo-random permutation of [0, n) (Feistel network with cycle walking); the same for every
+ * caller. */
 uint64_t lw_rng_permute(uint64_t seed, lw_purpose purpose, uint64_t a, uint64_t n, uint64_t i);
 
 /* ------------------------------------------------------------------ value distributions */
 
 typedef enum lw_dist_kind {
-    LW_DIST_CONSTANT,    /* p[0] */
-    LW_DIST_LIST,        /* list[index], length n_list */
-    LW_DIST_UNIFORM,     /* [p[0], p[1]) */
-    LW_DIST_NORMAL,      /* mean p[0], sd p[1] */
-    LW_DIST_LOGNORMAL,   /* of the underlying normal: mean p[0], sd p[1] */
-    LW_DIST_GAMMA,       /* shape p[0], MEAN p[1]; scale = p[1]/p[0] */
-    LW_DIST_EXPONENTIAL  /* mean p[0] */
+    LW_DIST_CONSTANT,   /* p[0] */
+    LW_DIST_LIST,       /* list[index], length n_list */
+    LW_DIST_UNIFORM,    /* [p[0], p[1]) */
+    LW_DIST_NORMAL,     /* mean p[0], sd p[1] */
+    LW_DIST_LOGNORMAL,  /* of the underlying normal: mean p[0], sd p[1] */
+    LW_DIST_GAMMA,      /* shape p[0], MEAN p[1]; scale = p[1]/p[0] */
+    LW_DIST_EXPONENTIAL /* mean p[0] */
 } lw_dist_kind;
 /** A number, a list or a distribution, in internal units, with an optional closed range to which draws are clipped. */
 typedef struct lw_dist {

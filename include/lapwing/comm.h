@@ -11,7 +11,8 @@
 /** An owned duplicate of an MPI communicator. */
 typedef struct lw_comm lw_comm;
 
-/** Start MPI (THREAD_FUNNELED) unless it runs, install the abort hook and the log rank, and give the world. **Collective**. */
+/** Start MPI (THREAD_FUNNELED) unless it runs, install the abort hook and the log rank, and give the world.
+ *  **Collective**. */
 lw_err lw_comm_start(int *argc, char ***argv, lw_comm **world) LW_MUST_CHECK;
 /** Destroy the world and finalize MPI if lw_comm_start began it. **Collective**. */
 void lw_comm_stop(lw_comm **world);
@@ -47,13 +48,16 @@ void lw_comm_allgather_i64(const lw_comm *comm, int64_t x, int64_t *out);
 /** **Collective**. Sum of x over ranks below this one. */
 int64_t lw_comm_exscan_i64(const lw_comm *comm, int64_t x);
 /** **Collective**. All ranks' byte strings one after the other in rank order; *out from lw_alloc, caller frees. */
-lw_err lw_comm_allgatherv(const lw_comm *comm, const void *data, int64_t bytes, void **out, int64_t *out_bytes) LW_MUST_CHECK;
+lw_err lw_comm_allgatherv(
+    const lw_comm *comm, const void *data, int64_t bytes, void **out, int64_t *out_bytes) LW_MUST_CHECK;
 /** **Collective**. As above, but only `root` receives; *out is NULL elsewhere. */
-lw_err lw_comm_gatherv(const lw_comm *comm, const void *data, int64_t bytes, int root, void **out, int64_t *out_bytes) LW_MUST_CHECK;
-/** **Collective**. Send record i (record_size bytes) to rank dest[i]. *out holds what arrived, ordered by sender, then by the
- *  sender's order; from lw_alloc, caller frees. counts_from (may be NULL): [size] records received from each rank. */
-lw_err lw_comm_route(const lw_comm *comm, int64_t n, const int32_t *dest, const void *records, size_t record_size, void **out,
-    int64_t *n_out, int64_t *counts_from) LW_MUST_CHECK;
+lw_err lw_comm_gatherv(
+    const lw_comm *comm, const void *data, int64_t bytes, int root, void **out, int64_t *out_bytes) LW_MUST_CHECK;
+/** **Collective**. Send record i (record_size bytes) to rank dest[i]. *out holds what arrived, ordered by sender, then
+ * by the sender's order; from lw_alloc, caller frees. counts_from (may be NULL): [size] records received from each
+ * rank. */
+lw_err lw_comm_route(const lw_comm *comm, int64_t n, const int32_t *dest, const void *records, size_t record_size,
+    void **out, int64_t *n_out, int64_t *counts_from) LW_MUST_CHECK;
 
 /* ------------------------------------------------------------------ process grid */
 
@@ -69,18 +73,19 @@ lw_err lw_grid_create(const lw_comm *world, int replicas, lw_grid **out) LW_MUST
 void lw_grid_destroy(lw_grid **grid);
 
 /* ------------------------------------------------------------------ halo
- * A halo connects each rank's `slots` (what it wants to know) with their owners' local indices (cf. PETSc's PetscSF: roots are
- * local indices, leaves are slots). Only what is wanted travels, only to those who want it. Slots whose owner is this rank are
- * allowed and are filled locally.
+ * A halo connects each rank's `slots` (what it wants to know) with their owners' local indices (cf. PETSc's PetscSF:
+ * roots are local indices, leaves are slots). Only what is wanted travels, only to those who want it. Slots whose owner
+ * is this rank are allowed and are filled locally.
  *
  *   rank 0 owns lids 0 1 2        rank 1 owns lids 0 1
  *   rank 0 slots: (0,1) (1,0)     rank 1 slots: (0,0) (0,2) (1,1)        (owner rank, owner's lid)
  */
 typedef struct lw_halo lw_halo;
 
-/** **Collective**. n_local: owned items here; slot i wants item owner_lid[i] of rank owner[i]. Handshake by one routed exchange. */
-lw_err lw_halo_create(const lw_comm *comm, int64_t n_local, int64_t n_slots, const int32_t *owner, const int64_t *owner_lid,
-    lw_halo **out) LW_MUST_CHECK;
+/** **Collective**. n_local: owned items here; slot i wants item owner_lid[i] of rank owner[i]. Handshake by one routed
+ * exchange. */
+lw_err lw_halo_create(const lw_comm *comm, int64_t n_local, int64_t n_slots, const int32_t *owner,
+    const int64_t *owner_lid, lw_halo **out) LW_MUST_CHECK;
 void lw_halo_destroy(lw_halo **halo);
 /** Remote slots here; local items sent to others (with multiplicity); neighbour ranks in and out. */
 typedef struct lw_halo_stats {
@@ -91,17 +96,20 @@ typedef struct lw_halo_stats {
 lw_halo_stats lw_halo_stats_get(const lw_halo *halo);
 
 /** Owner -> slots, dense. **Neighbour**. local: [n_local, row] items, slots: [n_slots, row], `row_bytes` bytes each.
- *  begin posts, end completes and fills slots; other work may stand between, but `local` must not change. One begun exchange at a time. */
+ *  begin posts, end completes and fills slots; other work may stand between, but `local` must not change. One begun
+ * exchange at a time. */
 void lw_halo_rows_begin(lw_halo *halo, const void *local, size_t row_bytes);
 void lw_halo_rows_end(lw_halo *halo, void *slots);
-/** Slots -> owner, summed: local[i] += sum over the slots (of all ranks, this one included) that want item i, in ascending rank order.
- *  **Neighbour**. Rows of `width` numbers of the given type. */
+/** Slots -> owner, summed: local[i] += sum over the slots (of all ranks, this one included) that want item i, in
+ *  ascending rank order. **Neighbour**. Rows of `width` numbers of the given type. */
 void lw_halo_reverse_add(lw_halo *halo, lw_dtype type, int64_t width, const void *slots, void *local);
 
 /** Sparse events of several steps, owner -> slots. **Neighbour**.
- *  events: n pairs (lid, tag); tag is any 32-bit word (step in the epoch, lane). Each rank that wants `lid` gets (slot, tag).
- *  The result holds, for every sender in ascending rank order (this rank included), its events in the order given; one message per
- *  neighbour, no size exchange (receivers probe). *received is borrowed until the next begin. */
+ *  events: n pairs (lid, tag); tag is any 32-bit word (step in the epoch, lane). Each rank that wants `lid` gets
+ *  (slot, tag). The result holds, for every sender in ascending rank order (this rank included), its events in the
+ * order given; one message per neighbour, no size exchange (receivers probe). *received is borrowed until the next
+ * begin. Buffers grow and are kept; a rank that gets no memory for them ends the job, because its neighbours already
+ * wait. */
 typedef struct lw_event {
     uint32_t index; /* lid when sent, slot when received */
     uint32_t tag;
