@@ -96,7 +96,12 @@ lw_err lw_comm_self(lw_comm **out) {
 
 void lw_comm_destroy(lw_comm **comm) {
     if (!*comm) return;
-    if (mpi_runs()) MPI_Comm_free(&(*comm)->mpi);
+    if (mpi_runs()) {
+        int left = 0; /* a message that was sent and never received */
+        MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, (*comm)->mpi, &left, MPI_STATUS_IGNORE);
+        LW_ASSERT(!left);
+        MPI_Comm_free(&(*comm)->mpi);
+    }
     lw_free((*comm)->scratch);
     lw_free(*comm);
     *comm = NULL;

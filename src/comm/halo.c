@@ -32,6 +32,8 @@ void lw_halo_destroy(lw_halo **halo) {
     lw_halo *h = *halo;
     if (!h) return;
     LW_ASSERT(!h->rows_begun && !h->events_begun);
+    for (int k = 0; h->messages && k < h->out.n + h->in.n; k++) /* every request was completed */
+        LW_ASSERT(h->requests[k] == MPI_REQUEST_NULL && h->events_requests[k] == MPI_REQUEST_NULL);
     side_free(&h->out);
     side_free(&h->in);
     lw_free(h->want_at);
@@ -132,6 +134,8 @@ static lw_err transient_make(lw_halo *h) {
     LW_TRY(lw_alloc(out + 1, sizeof *h->events_at, "halo places", &h->events_at));
     LW_TRY(lw_alloc(out, sizeof *h->events_next, "halo places", &h->events_next));
     LW_TRY(lw_alloc(in + 1, sizeof *h->received_at, "halo places", &h->received_at));
+    for (size_t k = 0; k < out + in; k++)
+        h->requests[k] = h->events_requests[k] = MPI_REQUEST_NULL;
     return lw_alloc(in, sizeof *h->messages, "halo messages", &h->messages);
 }
 

@@ -71,5 +71,36 @@ TEST(split_orders_by_key_and_drops_negative_colors) {
     CHECK_INT(lw_mem_now(), 0); /* nothing leaks */
 }
 
+static jmp_buf before_abort;
+static void hook(int status) {
+    (void)status;
+    longjmp(before_abort, 1);
+}
+
+TEST(a_message_nobody_received_is_noticed) {
+    static lw_comm *self;
+    static int sent = 7, got;
+    static bool noticed;
+    static MPI_Request request;
+    CHECK_OK(lw_comm_self(&self));
+    MPI_Comm mpi = *(MPI_Comm *)lw_comm_handle(self);
+    MPI_Isend(&sent, 1, MPI_INT, 0, 1, mpi, &request);
+    lw_abort_hook_set(hook);
+    fprintf(stderr, "the next line is wanted: ");
+    noticed = true;
+    if (setjmp(before_abort) == 0) {
+        lw_comm_destroy(&self);
+        noticed = false;
+    }
+    lw_abort_hook_set(NULL);
+    CHECK(noticed);
+    if (!noticed) return;
+    MPI_Recv(&got, 1, MPI_INT, 0, 1, *(MPI_Comm *)lw_comm_handle(self), MPI_STATUS_IGNORE);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    CHECK_INT(got, 7);
+    lw_comm_destroy(&self);
+    CHECK(self == NULL);
+}
+
 CHECK_MAIN(CASE(world_knows_rank_and_size), CASE(agree_gives_all_ranks_the_lowest_failure),
-    CASE(split_orders_by_key_and_drops_negative_colors))
+    CASE(split_orders_by_key_and_drops_negative_colors), CASE(a_message_nobody_received_is_noticed))
