@@ -37,6 +37,8 @@ TEST(impossible_sizes_are_refused) {
     p = &kept;
     CHECK_FAILS(lw_alloc(SIZE_MAX, 1, "all", &p), LW_EMEM, "18446744073709551615 x 1 bytes");
     CHECK(p == NULL);
+    CHECK_FAILS(lw_alloc(SIZE_MAX / 8 + 2, 8, "wrapped", &p), LW_EMEM, "wrapped"); /* 8 bytes modulo 2^64 */
+    CHECK(p == NULL);
     CHECK_FAILS(lw_alloc((size_t)PTRDIFF_MAX - 100, 1, "half", &p), LW_EMEM, "half");
     CHECK_OK(lw_alloc(2, sizeof *p, "small", &p));
     p[1] = 7;
