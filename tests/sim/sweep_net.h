@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Small networks for the tests of sweeps, around any built-in model: fed inputs, recurrent synapses of several delays,
+ * a read-out, or a chain with delay 0. Everything random is keyed by gid, so the same network arises on any number of
+ * ranks.
+ */
+#ifndef LAPWING_TEST_SWEEP_NET_H
+#define LAPWING_TEST_SWEEP_NET_H
+
+#include <lapwing/sim.h>
+#include "check.h"
+
+enum { N_IN = 5, N_HID = 9, N_OUT = 4, N_MAX_POP = 3, N_MAX_PROJ = 5, N_FEED = 24, N_MAX_STATE = 8 };
+
+typedef enum bench_kind {
+    BENCH_RECURRENT, /* in -(1)-> hid <-(1..3)-> hid -(2)-> out; two kinds of recurrent synapses */
+    BENCH_CHAIN,     /* in -(0)-> hid -(0)-> out, hid -(1)-> hid, out -(2)-> hid */
+    BENCH_SLOW       /* all delays 3 to 5: an epoch of three steps */
+} bench_kind;
+
+/* How strongly a model must be driven to fire now and then. Found by trial: first powers of 2, on one rank. */
+typedef struct bench_drive {
+    const lw_model *model;
+    double input, weight; /* of fed values; of synapses */
+    double slope;         /* of the surrogate */
+} bench_drive;
+
+typedef struct bench {
+    lw_net *net;
+    lw_sim *sim;
+    lw_theta *theta;
+    float *feed; /* [N_FEED][N_IN][width] */
+} bench;
+
+static double key_normal(uint64_t stream, int64_t a, int64_t b) {
+    return lw_rng_normal(stream, LW_PURPOSE_CHECK, (uint64_t)a, (uint64_t)b, 0);
+}
+
+/* a relay: one input, one state, graded */
+static const lw_model *bench_relay(void) {
+    const lw_model *relay = lw_model_builtin("relay");
+    LW_ASSERT(relay);
+    return relay;
+}
+
+static lw_dist dist_normal(double mean, double sd) {
+    lw_dist d = lw_dist_number(mean);
+    d.kind = LW_DIST_NORMAL;
+    d.p[0] = mean;
+    d.p[1] = sd;
+    return d;
+}
+static lw_dist dist_uniform(double lo, double hi) {
+    lw_dist d = lw_dist_number(lo);
+    d.kind = LW_DIST_UNIFORM;
+    d.p[0] = lo;
+    d.p[1] = hi;
+    return d;
+}
+
+static lw_err bench_net(
+    const lw_comm *comm, bench_kind kind, const bench_drive *drive, lw_partition partition, lw_net **out) {
+    const lw_model *model = drive->model, *relay = bench_relay();
+    uint8_t learn[64] = {0}, none[64] = {0};
+    lw_dist param[64];
+    int last = model->n_input - 1;
+    double w = drive->weight;
+    LW_ASSERT(model->n_param <= 64 && model->n_state <= N_MAX_STATE);
+    for (int p = 0; p < model->n_param; p++) {
+        learn[p] = p != (model->has_refractory ? lw_model_param_find(model, "t_ref") : -1);
+        param[p] = lw_dist_number(model->param[p].value);
+    }
+    lw_population_spec pop[N_MAX_POP] = {
+        {.name = "in", .model = relay, .size = N_IN},
+        {.name = "hid", .model = model, .size = N_HID, .param = param, .learn = learn},
+        {.name = "out", .model = model, .size = N_OUT, .param = param, .learn = none},
+    };
+    int zero = kind == BENCH_CHAIN, slow = kind == BENCH_SLOW ? 2 : 0;
+    lw_projection_spec proj[N_MAX_PROJ] = {
+        {.name = "a",
+            .pre = 0,
+            .post = 1,
+            .rule = LW_RULE_ALL_TO_ALL,
+            .autapses = true,
+            .learn = true,
+            .weight = dist_normal(drive->input, drive->input / 2),
+            .delay = lw_dist_number(zero ? 0 : 1 + slow)},
+        {.name = "b",
+            .pre = 1,
+            .post = 1,
+            .rule = LW_RULE_FIXED_INDEGREE,
+            .n = 4,
+            .autapses = true,
+            .multapses = true,
+            .learn = true,
+            .weight = dist_normal(0, w),
+            .delay = dist_uniform(1 + slow, 4 + slow)},
+        {.name = "c",
+            .pre = 1,
+            .post = 2,
+            .rule = LW_RULE_ALL_TO_ALL,
+            .autapses = true,
+            .learn = true,
+            .weight = dist_normal(w, w),
+            .delay = lw_dist_number(zero ? 0 : 2 + slow)},
+        {.name = "d",
+            .pre = 2,
+            .post = 1,
+            .port = last,
+            .rule = LW_RULE_PAIRWISE_BERNOULLI,
+            .p = 0.4,
+            .autapses = true,
+            .learn = false,
+            .weight = lw_dist_number(w / 2),
+            .delay = lw_dist_number(2 + slow)},
+        {.name = "e",
+            .pre = 0,
+            .post = 2,
+            .port = last,
+            .rule = LW_RULE_FIXED_OUTDEGREE,
+            .n = 2,
+            .autapses = true,
+            .learn = true,
+            .weight = dist_normal(drive->input, drive->input / 2),
+            .delay = lw_dist_number(zero ? 0 : 2 + slow)},
+    };
+    lw_net_spec spec = {.seed = 5,
+        .dt = 1,
+        .n_pop = 3,
+        .n_proj = 5,
+        .pop = pop,
+        .proj = proj,
+        .partition = partition,
+        .weight_type = LW_F64};
+    return lw_net_create(comm, &spec, out);
+}
+
+static lw_sim_options bench_options(const bench_drive *drive, int32_t width) {
+    lw_sim_options o = lw_sim_options_default();
+    o.width = width;
+    o.surrogate.slope = drive->slope;
+    return o;
+}
+
+/* lane0: number of the first lane's data, so that an engine of width 1 can take any lane of a wider one */
+static void bench_feed(bench *b, int lane0) {
+    int32_t width = lw_sim_options_get(b->sim)->width;
+    b->feed = calloc((size_t)(N_FEED * N_IN * width), sizeof *b->feed);
+    for (int64_t i = 0; i < N_FEED * N_IN; i++)
+        for (int32_t l = 0; l < width; l++)
+            b->feed[i * width + l] = (float)fabs(key_normal(11, i, lane0 + l));
+    CHECK_OK(lw_sim_feed(b->sim, 0, 0, b->feed, N_FEED, N_IN));
+}
+
+static bench bench_create(const lw_comm *comm, bench_kind kind, const bench_drive *drive, const lw_sim_options *options,
+    lw_partition partition, int lane0) {
+    bench b = {0};
+    CHECK_OK(bench_net(comm, kind, drive, partition, &b.net));
+    CHECK_OK(lw_sim_create(b.net, options, &b.sim));
+    CHECK_OK(lw_theta_create(b.net, &b.theta));
+    bench_feed(&b, lane0);
+    return b;
+}
+static void bench_destroy(bench *b) {
+    lw_theta_destroy(&b->theta);
+    lw_sim_destroy(&b->sim);
+    lw_net_destroy(&b->net);
+    free(b->feed);
+}
+
+/* mean spikes per neuron and step over 20 steps on one rank */
+static double bench_rate(const lw_comm *self, bench_drive drive) {
+    lw_sim_options o = bench_options(&drive, 1);
+    bench b = bench_create(self, BENCH_RECURRENT, &drive, &o, LW_PARTITION_BLOCK, 0);
+    CHECK_OK(lw_sim_advance(b.sim, 20, NULL));
+    double rate = (double)lw_sim_stats_get(b.sim).spikes / (20.0 * (N_HID + N_OUT));
+    bench_destroy(&b);
+    return rate;
+}
+
+static bench_drive bench_drive_of(const lw_comm *self, const lw_model *model) {
+    bool mv = model->n_state > 0 && strcmp(model->state[0].unit, "mV") == 0;
+    for (int i = 0; i < model->n_state; i++)
+        mv = mv || strcmp(model->state[i].unit, "mV") == 0;
+    bench_drive d = {.model = model, .input = 0.1, .weight = 0.1, .slope = mv ? 0.2 : 2};
+    if (!model->emits_spikes) return d;
+    for (int i = 0; i < 24 && bench_rate(self, d) < 0.08; i++)
+        d.input = d.weight = 2 * d.input;
+    return d;
+}
+
+#endif

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Sweeps over a tape, for every built-in model: the adjoint is the transpose of the tangent (hard spikes with
+ * surrogate), the tangent is the derivative (smooth spikes, central differences), gradients do not depend on ranks,
+ * lanes add, float is close to double.
+ */
+#include "sweep_net.h"
+
+enum { STEPS = 20, BEFORE = 3 };
+
+typedef struct arrays { /* per population and state [n_local, width] */
+    double *x[N_MAX_POP][N_MAX_STATE];
+    double *const *pop[N_MAX_POP];
+    double *const *const *all;
+} arrays;
+
+static void arrays_make(const bench *b, arrays *a) {
+    int32_t width = lw_sim_options_get(b->sim)->width;
+    memset(a, 0, sizeof *a);
+    for (int p = 0; p < N_MAX_POP; p++) {
+        lw_pop_view v = lw_net_pop(b->net, p);
+        for (int i = 0; i < v.model->n_state; i++)
+            a->x[p][i] = calloc((size_t)(v.n_local * width) + 1, sizeof(double));
+        a->pop[p] = a->x[p];
+    }
+    a->all = a->pop;
+}
+static void arrays_free(arrays *a) {
+    for (int p = 0; p < N_MAX_POP; p++)
+        for (int i = 0; i < N_MAX_STATE; i++)
+            free(a->x[p][i]);
+}
+
+/* ------------------------------------------------------------------ directions, all keyed by gid */
+
+static double theta_scale(const bench *b, const bench_drive *d, const lw_theta_block *block) {
+    if (block->is_weight) return d->weight;
+    double value = fabs(lw_net_pop(b->net, block->pop).model->param[block->param].value);
+    return value > 0 ? 0.05 * value : 0.05;
+}
+
+static double *theta_direction(const bench *b, const bench_drive *d, uint64_t stream) {
+    double *v = calloc((size_t)b->theta->n_local + 1, sizeof *v);
+    for (int i = 0; i < b->theta->n_blocks; i++) {
+        const lw_theta_block *block = &b->theta->block[i];
+        double scale = theta_scale(b, d, block);
+        if (!block->is_weight) {
+            lw_pop_view pop = lw_net_pop(b->net, block->pop);
+            for (int64_t j = 0; j < block->count; j++)
+                v[block->offset + j] = scale * key_normal(stream, pop.gid[j], 1000 + block->param);
+            continue;
+        }
+        lw_edge *edge;
+        int64_t *number, n;
+        CHECK_OK(lw_net_edges(b->net, block->proj, &edge, &number, &n));
+        for (int64_t j = 0; j < n; j++)
+            v[block->offset + number[j]] =
+                scale * key_normal(stream, edge[j].target * 1000 + edge[j].source, block->proj * 100 + edge[j].order);
+        lw_free(edge);
+        lw_free(number);
+    }
+    return v;
+}
+
+/* state directions are of the size of the change that a weight makes */
+static void state_direction(const bench *b, const bench_drive *d, uint64_t stream, int lane0, arrays *v) {
+    int32_t width = lw_sim_options_get(b->sim)->width;
+    arrays_make(b, v);
+    for (int p = 0; p < N_MAX_POP; p++) {
+        lw_pop_view pop = lw_net_pop(b->net, p);
+        for (int i = 0; i < pop.model->n_state; i++)
+            for (int64_t j = 0; j < pop.n_local; j++)
+                for (int32_t l = 0; l < width; l++)
+                    v->x[p][i][j * width + l] =
+                        0.1 * d->weight * key_normal(stream, pop.gid[j] * 100 + i, 7 + lane0 + l);
+    }
+}
+
+/* ------------------------------------------------------------------ a loss: sum over steps, neurons, lanes of seed *
+ * out */
+
+typedef struct linear_loss {
+    const bench *b;
+    int lane0;
+    double sum, size; /* of what a sink or an output adds; and of its absolute values */
+} linear_loss;
+
+static double loss_seed(const linear_loss *loss, int pop, int64_t t, int64_t j, int32_t lane) {
+    return key_normal(77, lw_net_pop(loss->b->net, pop).gid[j] * 1000 + t, loss->lane0 + lane) + 0.3;
+}
+static void loss_add(void *payload, int pop, int64_t t, const void *out) {
+    linear_loss *loss = payload;
+    const lw_sim_options *o = lw_sim_options_get(loss->b->sim);
+    int64_t n = lw_net_pop(loss->b->net, pop).n_local;
+    for (int64_t j = 0; j < n; j++)
+        for (int32_t l = 0; l < o->width; l++) {
+            double x = o->precision == LW_F64 ? ((const double *)out)[j * o->width + l]
+                                              : (double)((const float *)out)[j * o->width + l];
+            double term = loss_seed(loss, pop, t, j, l) * x;
+            loss->sum += term;
+            loss->size += fabs(term);
+        }
+}
+static bool loss_adjoint(void *payload, int pop, int64_t t, void *out_adj) {
+    linear_loss *loss = payload;
+    const lw_sim_options *o = lw_sim_options_get(loss->b->sim);
+    int64_t n = lw_net_pop(loss->b->net, pop).n_local;
+    for (int64_t j = 0; j < n; j++)
+        for (int32_t l = 0; l < o->width; l++) {
+            if (o->precision == LW_F64)
+                ((double *)out_adj)[j * o->width + l] += loss_seed(loss, pop, t, j, l);
+            else
+                ((float *)out_adj)[j * o->width + l] += (float)loss_seed(loss, pop, t, j, l);
+        }
+    return true;
+}
+
+/* run BEFORE steps, so that values are in flight, then record */
+static lw_tape *record(const bench *b) {
+    lw_tape *tape = NULL;
+    CHECK_OK(lw_tape_create(b->sim, STEPS, b->theta, &tape));
+    CHECK_OK(lw_sim_advance(b->sim, BEFORE, NULL));
+    CHECK_OK(lw_tape_forward(tape, STEPS));
+    CHECK_INT(lw_tape_steps(tape), STEPS);
+    return tape;
+}
+
+static double *gradient(lw_tape *tape, const bench *b, int lane0, arrays *state0) {
+    double *grad = calloc((size_t)b->theta->n_local + 1, sizeof *grad);
+    linear_loss loss = {.b = b, .lane0 = lane0};
+    lw_tape_seed seed = {&loss, loss_adjoint};
+    if (state0) arrays_make(b, state0);
+    CHECK_OK(lw_tape_backward(tape, &seed, grad, state0 ? state0->all : NULL));
+    return grad;
+}
+
+static lw_comm *world_make(void) {
+    int argc = 0;
+    char **argv = NULL;
+    lw_comm *world = NULL;
+    CHECK_OK(lw_comm_start(&argc, &argv, &world));
+    return world;
+}
+
+/* ------------------------------------------------------------------ transpose */
+
+static void check_dot(const lw_comm *world, bench_kind kind, const bench_drive *drive, const lw_sim_options *options,
+    lw_partition partition, bool with_theta, bool with_state) {
+    bench b = bench_create(world, kind, drive, options, partition, 0);
+    lw_tape *tape = record(&b);
+    double *v = theta_direction(&b, drive, 21);
+    arrays v0, g0;
+    state_direction(&b, drive, 22, 0, &v0);
+    linear_loss loss = {.b = &b};
+    lw_tape_sink sink = {&loss, loss_add};
+    CHECK_OK(
+        lw_tape_tangent(tape, with_theta ? v : NULL, with_state ? (const double *const *const *)v0.all : NULL, &sink));
+    double *grad = gradient(tape, &b, 0, &g0);
+    double pair[3] = {loss.sum, 0, loss.size};
+    for (int64_t i = 0; with_theta && i < b.theta->n_local; i++)
+        pair[1] += grad[i] * v[i];
+    for (int p = 0; with_state && p < N_MAX_POP; p++) {
+        lw_pop_view pop = lw_net_pop(b.net, p);
+        for (int i = 0; i < pop.model->n_state; i++)
+            for (int64_t j = 0; j < pop.n_local * options->width; j++)
+                pair[1] += g0.x[p][i][j] * v0.x[p][i][j];
+    }
+    lw_comm_sum_f64(world, pair, 3);
+    if (!(fabs(pair[0] - pair[1]) <= 1e-12 * pair[2]) || getenv("LW_TEST_SHOW"))
+        fprintf(stderr, "%s: kind %d width %d detached %d: tangent %.17g adjoint %.17g of %g\n", drive->model->name,
+            (int)kind, (int)options->width, (int)options->reset_detached, pair[0], pair[1], pair[2]);
+    CHECK(pair[2] > 0 || !with_theta); /* the state of a relay is forgotten at once */
+    CHECK_CLOSE(pair[1], pair[0], 1e-12 * pair[2]);
+    free(v), free(grad);
+    arrays_free(&v0), arrays_free(&g0);
+    lw_tape_destroy(&tape);
+    bench_destroy(&b);
+}
+
+TEST(adjoint_is_transpose) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    for (int m = 0; m < lw_model_builtin_count(); m++) {
+        bench_drive drive = bench_drive_of(self, lw_model_builtin_at(m));
+        lw_sim_options o = bench_options(&drive, 1);
+        check_dot(world, BENCH_RECURRENT, &drive, &o, LW_PARTITION_ROUND_ROBIN, true, true);
+        o.reset_detached = false;
+        o.width = 3;
+        o.surrogate.kind = LW_SURROGATE_TRIANGLE;
+        o.surrogate.slope /= 4;
+        check_dot(world, BENCH_CHAIN, &drive, &o, LW_PARTITION_BLOCK, true, true);
+        o.surrogate.kind = LW_SURROGATE_GAUSSIAN;
+        check_dot(world, BENCH_SLOW, &drive, &o, LW_PARTITION_ROUND_ROBIN, true, true);
+        o.smooth = true;
+        check_dot(world, BENCH_CHAIN, &drive, &o, LW_PARTITION_ROUND_ROBIN, true, false);
+        check_dot(world, BENCH_SLOW, &drive, &o, LW_PARTITION_BLOCK, false, true);
+    }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+/* ------------------------------------------------------------------ central differences */
+
+/* state and values in flight after BEFORE steps, restored before each evaluation: they must not move with theta */
+typedef struct start {
+    arrays state;
+    double *flight[N_MAX_POP][8];
+    int32_t *refractory[N_MAX_POP];
+} start;
+
+static void start_take(const bench *b, start *s) {
+    arrays_make(b, &s->state);
+    for (int p = 0; p < N_MAX_POP; p++) {
+        lw_pop_view pop = lw_net_pop(b->net, p);
+        for (int i = 0; i < pop.model->n_state; i++)
+            lw_sim_state_get(b->sim, p, i, s->state.x[p][i]);
+        for (int32_t back = 1; back <= lw_net_delay_max(b->net); back++) {
+            s->flight[p][back] = calloc((size_t)pop.n_local + 1, sizeof(double));
+            lw_sim_history_get(b->sim, p, back, s->flight[p][back]);
+        }
+        s->refractory[p] = calloc((size_t)pop.n_local + 1, sizeof(int32_t));
+        if (pop.model->has_refractory) lw_sim_refractory_get(b->sim, p, s->refractory[p]);
+    }
+}
+static void start_free(start *s) {
+    arrays_free(&s->state);
+    for (int p = 0; p < N_MAX_POP; p++) {
+        for (int back = 0; back < 8; back++)
+            free(s->flight[p][back]);
+        free(s->refractory[p]);
+    }
+}
+
+static double loss_at(
+    const bench *b, lw_tape *tape, const start *s, const double *theta, const double *v, const arrays *v0, double eps) {
+    double *x = calloc((size_t)b->theta->n_local + 1, sizeof *x), total;
+    for (int64_t i = 0; i < b->theta->n_local; i++)
+        x[i] = theta[i] + eps * v[i];
+    lw_theta_put(b->theta, b->net, x);
+    lw_sim_refresh(b->sim);
+    lw_sim_reset(b->sim);
+    lw_sim_step_set(b->sim, BEFORE);
+    for (int p = 0; p < N_MAX_POP; p++) {
+        lw_pop_view pop = lw_net_pop(b->net, p);
+        for (int i = 0; i < pop.model->n_state; i++) {
+            double *y = calloc((size_t)pop.n_local + 1, sizeof *y);
+            for (int64_t j = 0; j < pop.n_local; j++)
+                y[j] = s->state.x[p][i][j] + eps * v0->x[p][i][j];
+            lw_sim_state_set(b->sim, p, i, y);
+            free(y);
+        }
+        for (int32_t back = 1; back <= lw_net_delay_max(b->net); back++)
+            lw_sim_history_set(b->sim, p, back, s->flight[p][back]);
+        if (pop.model->has_refractory) lw_sim_refractory_set(b->sim, p, s->refractory[p]);
+    }
+    CHECK_OK(lw_sim_history_share(b->sim));
+    CHECK_OK(lw_tape_forward(tape, STEPS));
+    linear_loss loss = {.b = b};
+    for (int64_t t = 0; t < STEPS; t++)
+        for (int p = 0; p < N_MAX_POP; p++)
+            loss_add(&loss, p, t, lw_tape_output(tape, p, t));
+    total = loss.sum;
+    lw_comm_sum_f64(lw_net_comm(b->net), &total, 1);
+    free(x);
+    return total;
+}
+
+static void check_difference(const lw_comm *world, bench_kind kind, const bench_drive *drive, bool chain_state) {
+    lw_sim_options o = bench_options(drive, 1);
+    o.smooth = true;
+    o.reset_detached = false;
+    o.surrogate.kind = LW_SURROGATE_SIGMOID;
+    o.surrogate.slope /= 4;
+    bench b = bench_create(world, kind, drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+    lw_tape *tape = record(&b);
+    start s = {0};
+    double *theta = calloc((size_t)b.theta->n_local + 1, sizeof *theta);
+    lw_theta_get(b.theta, b.net, theta);
+    lw_sim_reset(b.sim);
+    CHECK_OK(lw_sim_advance(b.sim, BEFORE, NULL));
+    start_take(&b, &s);
+    for (uint64_t direction = 0; direction < 2; direction++) {
+        double *v = theta_direction(&b, drive, 31 + direction);
+        arrays v0, g0;
+        state_direction(&b, drive, 41 + direction, 0, &v0);
+        for (int p = 0; !chain_state && p < N_MAX_POP; p++)
+            for (int i = 0; i < lw_net_pop(b.net, p).model->n_state; i++)
+                memset(v0.x[p][i], 0, sizeof(double) * (size_t)lw_net_pop(b.net, p).n_local);
+        double eps = 1e-3, d[3], best = INFINITY, found = 0;
+        (void)loss_at(&b, tape, &s, theta, v, &v0, 0);
+        double *grad = gradient(tape, &b, 0, &g0), slope = 0;
+        for (int64_t i = 0; i < b.theta->n_local; i++)
+            slope += grad[i] * v[i];
+        for (int p = 0; p < N_MAX_POP; p++)
+            for (int i = 0; i < lw_net_pop(b.net, p).model->n_state; i++)
+                for (int64_t j = 0; j < lw_net_pop(b.net, p).n_local; j++)
+                    slope += g0.x[p][i][j] * v0.x[p][i][j];
+        lw_comm_sum_f64(world, &slope, 1);
+        /* Richardson: d(h), d(h/2), d(h/4) of central differences, errors of order h^6 left; the step that suits the
+         * model is searched */
+        for (int k = 0; k < 3; k++, eps /= 10) {
+            for (int i = 0; i < 3; i++) {
+                double h = eps / (1 << i);
+                d[i] = (loss_at(&b, tape, &s, theta, v, &v0, h) - loss_at(&b, tape, &s, theta, v, &v0, -h)) / (2 * h);
+            }
+            double a0 = (4 * d[1] - d[0]) / 3, a1 = (4 * d[2] - d[1]) / 3, r = (16 * a1 - a0) / 15;
+            if (fabs(r - slope) < best) best = fabs(r - slope), found = r;
+        }
+        if (!(best <= 1e-6 * fabs(slope)) || getenv("LW_TEST_SHOW"))
+            fprintf(
+                stderr, "%s: kind %d: gradient %.12g difference %.12g\n", drive->model->name, (int)kind, slope, found);
+        CHECK_REL(found, slope, 1e-6);
+        lw_theta_put(b.theta, b.net, theta);
+        free(v), free(grad);
+        arrays_free(&v0), arrays_free(&g0);
+    }
+    free(theta);
+    start_free(&s);
+    lw_tape_destroy(&tape);
+    bench_destroy(&b);
+}
+
+TEST(tangent_is_derivative) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    for (int m = 0; m < lw_model_builtin_count(); m++) {
+        bench_drive drive = bench_drive_of(self, lw_model_builtin_at(m));
+        check_difference(world, BENCH_RECURRENT, &drive, true);
+        check_difference(world, BENCH_CHAIN, &drive, true);
+    }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+/* ------------------------------------------------------------------ ranks, lanes, precision */
+
+static const lw_model *some_model(void) {
+    const lw_model *model = lw_model_builtin("cuba_lif");
+    LW_ASSERT(model);
+    return model;
+}
+
+/* The gradient of one weight or parameter of the same network on one rank. */
+static double whole_value(
+    const bench *whole, const double *grad, const lw_theta_block *block, int64_t gid, const lw_edge *edge) {
+    for (int i = 0; i < whole->theta->n_blocks; i++) {
+        const lw_theta_block *other = &whole->theta->block[i];
+        if (other->is_weight != block->is_weight) continue;
+        if (!block->is_weight) {
+            if (other->pop == block->pop && other->param == block->param)
+                return grad[other->offset + gid - lw_net_pop(whole->net, block->pop).gid_begin];
+            continue;
+        }
+        if (other->proj != block->proj) continue;
+        lw_edge *all;
+        int64_t *number, n;
+        double value = NAN;
+        CHECK_OK(lw_net_edges(whole->net, block->proj, &all, &number, &n));
+        for (int64_t j = 0; j < n; j++)
+            if (all[j].target == edge->target && all[j].source == edge->source && all[j].order == edge->order)
+                value = grad[other->offset + number[j]];
+        lw_free(all);
+        lw_free(number);
+        return value;
+    }
+    return NAN;
+}
+
+static double norm(int64_t n, const double *x) {
+    double s = 0;
+    for (int64_t i = 0; i < n; i++)
+        s += x[i] * x[i];
+    return sqrt(s);
+}
+
+TEST(gradient_on_any_ranks) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, some_model());
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
+        lw_sim_options o = bench_options(&drive, 2);
+        bench part = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+        bench whole = bench_create(self, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, 0);
+        lw_tape *part_tape = record(&part), *whole_tape = record(&whole);
+        double *part_grad = gradient(part_tape, &part, 0, NULL), *whole_grad = gradient(whole_tape, &whole, 0, NULL);
+        for (int i = 0; i < part.theta->n_blocks; i++) {
+            const lw_theta_block *block = &part.theta->block[i];
+            const lw_theta_block *same = &whole.theta->block[i];
+            double scale = norm(same->count, whole_grad + same->offset);
+            CHECK(scale > 0 || !block->is_weight);
+            lw_edge *edge = NULL;
+            int64_t *number = NULL, n = block->count;
+            if (block->is_weight) CHECK_OK(lw_net_edges(part.net, block->proj, &edge, &number, &n));
+            CHECK_INT(n, block->count);
+            for (int64_t j = 0; j < n; j++) {
+                int64_t gid = block->is_weight ? 0 : lw_net_pop(part.net, block->pop).gid[j];
+                double found = part_grad[block->offset + (number ? number[j] : j)];
+                CHECK_CLOSE(found, whole_value(&whole, whole_grad, block, gid, edge ? &edge[j] : NULL), 1e-10 * scale);
+            }
+            lw_free(edge);
+            lw_free(number);
+        }
+        free(part_grad), free(whole_grad);
+        lw_tape_destroy(&part_tape), lw_tape_destroy(&whole_tape);
+        bench_destroy(&part), bench_destroy(&whole);
+    }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+TEST(lanes_add) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, some_model());
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
+        lw_sim_options o = bench_options(&drive, 4);
+        bench wide = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, 0);
+        lw_tape *tape = record(&wide);
+        double *grad = gradient(tape, &wide, 0, NULL);
+        int64_t n = wide.theta->n_local;
+        double *sum = calloc((size_t)n + 1, sizeof *sum), size = norm(n, grad);
+        o.width = 1;
+        for (int lane = 0; lane < 4; lane++) {
+            bench one = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, lane);
+            lw_tape *one_tape = record(&one);
+            double *one_grad = gradient(one_tape, &one, lane, NULL);
+            for (int64_t i = 0; i < n; i++)
+                sum[i] += one_grad[i];
+            free(one_grad);
+            lw_tape_destroy(&one_tape);
+            bench_destroy(&one);
+        }
+        for (int64_t i = 0; i < n; i++)
+            CHECK_CLOSE(sum[i], grad[i], 1e-12 * size);
+        free(sum), free(grad);
+        lw_tape_destroy(&tape);
+        bench_destroy(&wide);
+    }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+TEST(float_is_close_to_double) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, some_model());
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
+        double *grad[2], size[2], worst = 0;
+        int64_t n = 0;
+        for (int f = 0; f < 2; f++) {
+            lw_sim_options o = bench_options(&drive, 2);
+            o.precision = f ? LW_F32 : LW_F64;
+            bench b = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, 0);
+            lw_tape *tape = record(&b);
+            grad[f] = gradient(tape, &b, 0, NULL);
+            n = b.theta->n_local;
+            size[f] = norm(n, grad[f]);
+            lw_tape_destroy(&tape);
+            bench_destroy(&b);
+        }
+        for (int64_t i = 0; i < n; i++)
+            worst = fmax(worst, fabs(grad[0][i] - grad[1][i]));
+        CHECK(worst <= 1e-4 * size[0]);
+        CHECK(n == 0 || worst > 0);
+        free(grad[0]), free(grad[1]);
+    }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+TEST(memory_is_predicted) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, some_model());
+    lw_sim_options o = bench_options(&drive, 8);
+    bench b = bench_create(world, BENCH_SLOW, &drive, &o, LW_PARTITION_BLOCK, 0);
+    int64_t predicted = lw_tape_bytes(b.sim, 4000, b.theta), before = lw_mem_now();
+    lw_tape *tape = NULL;
+    CHECK_OK(lw_tape_create(b.sim, 4000, b.theta, &tape));
+    CHECK_OK(lw_tape_forward(tape, N_FEED));
+    double *grad = gradient(tape, &b, 0, NULL);
+    CHECK_REL((double)predicted, (double)(lw_mem_now() - before), 0.05);
+    CHECK_OK(lw_tape_tangent(tape, NULL, NULL, NULL));
+    int64_t now = 0;
+    for (int again = 0; again < 2; again++) { /* nothing is allocated once buffers of messages have their size */
+        if (again) now = lw_mem_now();
+        CHECK_OK(lw_tape_forward(tape, 2000));
+        CHECK_OK(lw_tape_backward(tape, NULL, grad, NULL));
+        CHECK_OK(lw_tape_tangent(tape, NULL, NULL, NULL));
+    }
+    CHECK_INT(lw_mem_now(), now);
+    CHECK_FAILS(lw_tape_forward(tape, 4001), LW_EUSE, "room for 4000");
+    CHECK_OK(lw_sim_advance(b.sim, 1, NULL));
+    CHECK_FAILS(lw_tape_backward(tape, NULL, grad, NULL), LW_EUSE, "must follow its recording");
+    free(grad);
+    lw_tape_destroy(&tape);
+    bench_destroy(&b);
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+CHECK_MAIN(CASE(adjoint_is_transpose), CASE(tangent_is_derivative), CASE(gradient_on_any_ranks), CASE(lanes_add),
+    CASE(float_is_close_to_double), CASE(memory_is_predicted))
