@@ -89,6 +89,11 @@ void lw_net_destroy(lw_net **net);
  *  gaps; partition rebuilt by the same rule. **Collective**. EUSE when a population would be empty. */
 lw_err lw_net_compact(const lw_net *net, const uint8_t *keep_neuron, const uint8_t *const *keep_edge, lw_net **out) LW_MUST_CHECK;
 
+/** Other neurons' values in place of the drawn ones (a checkpoint): n records of 2 + n_param + n_state numbers, index in the population,
+ *  origin (both exact in a double), parameters, initial state; in any distribution over ranks, each neuron once. Finds anew which parameters
+ *  are uniform. **Collective**. EFILE when a neuron is missing or there twice. */
+lw_err lw_net_neurons_put(lw_net *net, int pop, const double *records, int64_t n) LW_MUST_CHECK;
+
 /* ------------------------------------------------------------------ views; all borrowed, local, valid while the net lives */
 
 typedef struct lw_pop_view {

@@ -85,25 +85,51 @@ static void record_take(const lw_net *net, int32_t p, const double *record) {
         pop->init[i][k] = record[2 + n_param + i];
 }
 
-/* **Collective** */
-static lw_err pop_route(const lw_net *net, int32_t p, const net_given *given) {
-    size_t width = 2 + (size_t)net->pop[p].model->n_param + (size_t)net->pop[p].model->n_state;
-    double *records = NULL, *arrived = NULL;
+/* Records to the owners of their neurons. **Collective** */
+static lw_err records_route(const lw_net *net, int32_t p, const double *records, int64_t n) {
+    const lw_pop_view *pop = &net->pop[p];
+    size_t width = 2 + (size_t)pop->model->n_param + (size_t)pop->model->n_state;
+    double *arrived = NULL;
     int32_t *dest = NULL;
-    int64_t n = 0, n_arrived = 0;
-    lw_err err = given->neurons(given->payload, p, &records, &n);
-    if (err == LW_OK) err = lw_alloc((size_t)n, sizeof *dest, "owners of neurons", &dest);
-    for (int64_t i = 0; i < n && err == LW_OK; i++)
-        dest[i] = net_partition_owner(&net->partition, p, (int64_t)records[(size_t)i * width]);
+    uint8_t *seen = NULL;
+    int64_t n_arrived = 0, n_seen = 0;
+    lw_err err = lw_alloc((size_t)n, sizeof *dest, "owners of neurons", &dest);
+    if (err == LW_OK) err = lw_alloc((size_t)pop->n_local, 1, "neurons seen", &seen);
+    for (int64_t i = 0; i < n && err == LW_OK; i++) {
+        double index = records[(size_t)i * width];
+        if (index >= 0 && index < (double)pop->size)
+            dest[i] = net_partition_owner(&net->partition, p, (int64_t)index);
+        else
+            err = LW_FAIL(LW_EFILE, "population \"%s\": neuron %g; allowed: 0 to %lld", pop->name, index,
+                (long long)pop->size - 1);
+    }
     LW_TRY_TO(lw_comm_agree(net->comm, err), done);
     LW_TRY_TO(
         lw_comm_route(net->comm, n, dest, records, width * sizeof *records, (void **)&arrived, &n_arrived, NULL), done);
-    LW_ASSERT(n_arrived == net->pop[p].n_local);
-    for (int64_t i = 0; i < n_arrived; i++)
-        record_take(net, p, arrived + (size_t)i * width);
+    for (int64_t i = 0; i < n_arrived; i++) {
+        const double *record = arrived + (size_t)i * width;
+        int64_t k = net_local_number(net, p, (int64_t)record[0]);
+        n_seen += !seen[k];
+        seen[k] = 1;
+        record_take(net, p, record);
+    }
+    if (n_arrived != pop->n_local || n_seen != pop->n_local)
+        err = LW_FAIL(LW_EFILE, "population \"%s\": %lld records of %lld neurons, expected one each of %lld", pop->name,
+            (long long)n_arrived, (long long)n_seen, (long long)pop->n_local);
+    err = lw_comm_agree(net->comm, err);
 done:
     lw_free(arrived);
     lw_free(dest);
+    lw_free(seen);
+    return err;
+}
+
+/* **Collective** */
+static lw_err pop_route(const lw_net *net, int32_t p, const net_given *given) {
+    double *records = NULL;
+    int64_t n = 0;
+    lw_err err = lw_comm_agree(net->comm, given->neurons(given->payload, p, &records, &n));
+    if (err == LW_OK) err = records_route(net, p, records, n);
     lw_free(records);
     return err;
 }
@@ -142,6 +168,17 @@ lw_err net_neurons(lw_net *net, const lw_net_spec *spec, const net_given *given)
     for (int32_t p = 0; p < net->n_pop; p++)
         uniform_find(net, &net->pop[p], range);
 done:
+    lw_free(range);
+    return err;
+}
+
+lw_err lw_net_neurons_put(lw_net *net, int pop, const double *records, int64_t n) {
+    LW_ASSERT(pop >= 0 && pop < net->n_pop);
+    double *range = NULL;
+    LW_TRY(records_route(net, pop, records, n));
+    lw_err err = lw_alloc(2 * (size_t)net->pop[pop].model->n_param, sizeof *range, "parameter ranges", &range);
+    err = lw_comm_agree(net->comm, err);
+    if (err == LW_OK) uniform_find(net, &net->pop[pop], range);
     lw_free(range);
     return err;
 }
