@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The table that lapwing-modelc writes at build time.
+ */
+#ifndef LW_MODEL_CATALOGUE_H
+#define LW_MODEL_CATALOGUE_H
+
+#include <lapwing/kernel.h>
+
+/** Alphabetical, ends with NULL. */
+extern const lw_model *const lw_builtin_models[];
+
+#endif
