@@ -122,6 +122,8 @@ lw_sim_stats lw_sim_stats_get(const lw_sim *sim);
 void lw_sim_stats_set(lw_sim *sim, const lw_sim_stats *stats);
 /** Spikes of each local neuron since reset, [n_local of the net], by lid (all lanes). Borrowed. */
 const int64_t *lw_sim_spike_counts(const lw_sim *sim);
+/** Resume them, [n_local of the net]. */
+void lw_sim_spike_counts_set(lw_sim *sim, const int64_t *counts);
 
 /* ------------------------------------------------------------------ recording (width 1) */
 

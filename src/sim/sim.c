@@ -337,3 +337,6 @@ int64_t lw_sim_bytes(const lw_sim *sim) {
 const int64_t *lw_sim_spike_counts(const lw_sim *sim) {
     return sim->spike_count;
 }
+void lw_sim_spike_counts_set(lw_sim *sim, const int64_t *counts) {
+    memcpy(sim->spike_count, counts, (size_t)lw_net_n_local(sim->net) * sizeof *counts);
+}
