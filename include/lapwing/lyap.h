@@ -57,7 +57,8 @@ typedef struct lw_lyapunov {
     int64_t *trace_step;    /* [n_trace] */
     double *trace;          /* [n_trace, k], 1/ms */
     double *ln_r_sum;       /* [k] sum of ln R_ii over counted steps (for golden tests) */
-    int64_t n_local;        /* neuron profile: Lambda_j = sum_i lambda_i <Q_ji^2>, nats per step, by lid; NULL when not asked */
+    int64_t n_local;        /* neuron profile: Lambda_j = <sum_i ln R_ii Q_ji^2> over finite i, nats per step,
+                             by lid; its sum over all neurons is that of the finite exponents; NULL when not asked */
     double *profile;        /* [n_local] */
     bool profile_partial;   /* k < dimension: weights of a neuron do not sum to 1 */
     double spread_max;      /* largest R_11 / R_kk met */

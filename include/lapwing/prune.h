@@ -28,16 +28,40 @@ lw_err lw_graph_components(const lw_graph *g, int64_t *label, uint8_t *cut, int6
 /** Solve A C + C A^T = -Q for dense real A (row-major [n,n], Hurwitz), Q symmetric. Bartels-Stewart by real Schur form (LAPACK dgees, dtrsyl).
  *  ENUM when A is not Hurwitz. */
 lw_err lw_lyapunov_equation(int64_t n, const double *a, const double *q, double *c) LW_MUST_CHECK;
-/** q_ij = |w| (C_ii + C_jj - 2 sgn(w) C_ij) for edges (LNP.md 2.4; Moore & Chaudhuri eq. 5). */
+/** q_ij = |w| (C_ii + C_jj - 2 sgn(w) C_ij) for edges (LNP.md 2.4; Moore & Chaudhuri eq. 5); 0 for i = j. w_ij acts from j on i. */
 void lw_noise_score(int64_t m, const int64_t *i, const int64_t *j, const double *w, int64_t n, const double *c, double *q);
+/** The same scores without a covariance matrix: variances over `steps` Euler steps of the noise-driven linear system dx = A x dt + dW, A = diagonal
+ *  plus edges. Relative error about sqrt(2 tau/T), and dt/2 of the fastest unit. O(m) per step and O(n + m) memory. */
+lw_err lw_noise_score_sampled(int64_t m, const int64_t *i, const int64_t *j, const double *w, int64_t n, const double *diagonal,
+    int64_t steps, uint64_t seed, double *q) LW_MUST_CHECK;
 /** K with sum min(1, K q) = target (bisection); p = min(1, K q). ENUM when fewer than `target` scores are positive. */
 lw_err lw_noise_probability(int64_t m, const double *q, double target, double *p) LW_MUST_CHECK;
-/** Inverse participation ratios N * sum |v|^4 of the right eigenvectors of a dense real matrix: mean over all, and over the `slow` with the largest real
- *  part; spectral abscissa. */
+/** The uniform number of an edge in an iteration; gids or any other lasting numbers of its ends. `order` tells multapses apart. */
+double lw_noise_uniform(uint64_t seed, int64_t iteration, int64_t target, int64_t source, int32_t order);
+/** Independent draws: keep = u < p. Returns their number. */
+int64_t lw_noise_poisson(int64_t m, const double *p, const double *u, uint8_t *keep);
+/** Place of an edge in the order that gives exact counts: below 1 exactly where u < p (Pareto sampling; Rosen 1997). */
+double lw_noise_order(double p, double u);
+/** keep the `count` edges of smallest order among those allowed (NULL: all); equal ones by number. EUSE when there are fewer. */
+lw_err lw_keep_smallest(int64_t m, const double *order, const uint8_t *allowed, int64_t count, uint8_t *keep) LW_MUST_CHECK;
+/** w min(1/p, cap): the weight of a kept edge. */
+double lw_noise_rescale(double w, double p, double cap);
+/** diagonal_i -= sum over edges into i of |w_new| - |w|: keeps diagonal + sum |row| (Moore & Chaudhuri). w_new is 0 for dropped edges. */
+void lw_noise_diagonal(
+    int64_t n, int64_t m, const int64_t *i, const int64_t *j, const double *w, const double *w_new, double *diagonal);
+
+/** Inverse participation ratio n sum |v|^4 / (sum |v|^2)^2 of one vector; im may be NULL. */
+double lw_ipr_vector(int64_t n, const double *re, const double *im);
+/** Inverse participation ratios of the right eigenvectors of a dense real matrix (row-major): mean over all, and over the `slow` with the largest
+ *  real part; spectral abscissa. */
 typedef struct lw_ipr {
     double mean, mean_slow, abscissa;
 } lw_ipr;
 lw_err lw_ipr_measure(int64_t n, const double *a, int64_t slow, lw_ipr *out) LW_MUST_CHECK;
+/** Step III of LNP: add edges (i, j, w) of the m candidates to `a` (row-major [n,n], changed) that spread the most localised of the `slow` slow
+ *  modes; at most `budget`. Never raises the mean ratio or the abscissa. taken[m]: 1 where added. */
+lw_err lw_delocalise(int64_t n, double *a, int64_t m, const int64_t *i, const int64_t *j, const double *w, int64_t budget,
+    int64_t slow, uint8_t *taken, int64_t *restored) LW_MUST_CHECK;
 
 /* ------------------------------------------------------------------ pruning a network */
 
