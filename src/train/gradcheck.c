@@ -149,6 +149,14 @@ static lw_err check_room(check *c, const lw_train_spec *spec) {
     return lw_alloc(largest * (size_t)(spec->batch / c->grid->replicas), sizeof(double), "gradcheck", &c->seed);
 }
 
+/* A flat surrogate's antiderivative may leave (0, 1), where a value is no spike any more and the reset is cut off:
+ * smaller scale then. */
+static void surrogate_limit(lw_surrogate *s) {
+    lw_surrogate unit = {s->kind, s->slope, 1};
+    double far = 1e9 / s->slope, range = lw_surrogate_smooth(&unit, far) - lw_surrogate_smooth(&unit, -far);
+    s->scale = fmin(s->scale, 1 / range);
+}
+
 /* One of the two checks on an engine of its own. Collective over the world. */
 static lw_err check_run(check *c, const lw_train_spec *spec, const lw_batch_source *data, int64_t n_steps, bool smooth,
     int32_t directions, double *worst) {
@@ -181,6 +189,7 @@ lw_err lw_gradcheck_run(const lw_grid *grid, lw_net *net, const lw_train_spec *s
     LW_TRY_TO(lw_comm_agree(grid->world, err), done);
     lw_theta_get(c.theta, net, c.x0);
     LW_TRY_TO(check_run(&c, &exact, data, n_steps, false, directions, &out->dot_error), restore);
+    surrogate_limit(&exact.surrogate);
     LW_TRY_TO(check_run(&c, &exact, data, n_steps, true, directions, &out->fd_error), restore);
 restore:
     lw_theta_put(c.theta, net, c.x0);

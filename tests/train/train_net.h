@@ -43,7 +43,7 @@ static lw_err toy_target(void *payload, int64_t i, float *y) {
     const toy *d = payload;
     for (int64_t t = 0; t < d->n_steps; t++)
         for (int64_t k = 0; k < N_OUT; k++)
-            y[t * N_OUT + k] = (t + k) % 7 == 0 ? NAN : (float)sin(0.3 * (double)(t + i) + (double)k);
+            y[t * N_OUT + k] = (t + k) % 7 == 0 ? NAN : (float)(0.2 + 0.6 * (k == i % N_OUT) + 0.01 * (double)t);
     return LW_OK;
 }
 

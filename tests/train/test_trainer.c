@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The training loop: it learns, it does not depend on how the ranks are arranged, replicas stay equal in all bits, and
+ * a stopped run that is resumed from what the trainer gives out ends in the same bits as an uninterrupted one.
+ */
+#include "train_net.h"
+
+enum { SAMPLES = 22, STEPS = 12 };
+
+/* a whole training problem on a grid of `replicas` */
+typedef struct job {
+    lw_comm *world;
+    lw_grid *grid;
+    lw_net *net;
+    toy toy;
+    lw_batch_source source;
+    lw_train_spec spec;
+    lw_trainer *trainer;
+} job;
+
+static void job_start(job *j, const lw_comm *world, int replicas, const toy_net_spec *net, bool classes) {
+    CHECK_OK(lw_grid_create(world, replicas, &j->grid));
+    CHECK_OK(toy_net(j->grid->part, net, &j->net));
+    j->source = toy_source(&j->toy, SAMPLES, classes);
+    CHECK_OK(lw_trainer_create(j->grid, j->net, &j->spec, &j->source, &j->trainer));
+}
+
+static void job_end(job *j) {
+    lw_trainer_destroy(&j->trainer);
+    lw_net_destroy(&j->net);
+    lw_grid_destroy(&j->grid);
+}
+
+static lw_comm *world_start(void) {
+    lw_comm *world = NULL;
+    int argc = 0;
+    char **argv = NULL;
+    CHECK_OK(lw_comm_start(&argc, &argv, &world));
+    return world;
+}
+
+static toy_net_spec spiking(bool sparse) {
+    toy_net_spec s = {.hidden = lw_model_builtin("cuba_lif"),
+        .readout = lw_model_builtin("li"),
+        .input = 1.0,
+        .weight = 0.5,
+        .sparse = sparse,
+        .learn_params = true,
+        .weight_type = LW_F64};
+    return s;
+}
+
+static job job_of(bool per_step) {
+    job j = {.toy = {.n_steps = STEPS, .per_step = per_step}, .spec = toy_train()};
+    j.spec.batch = 12; /* for 1, 2, 3 and 4 replicas; 22 samples: the last batch is not full */
+    j.spec.epochs = 3;
+    j.spec.optimizer.lr = 0.02;
+    if (!per_step) j.spec.loss.readout = LW_READOUT_MEAN;
+    return j;
+}
+
+static lw_metrics metrics_last(const lw_trainer *t) {
+    int64_t n;
+    const lw_metrics *m = lw_trainer_metrics(t, &n);
+    lw_metrics none = {0};
+    return n > 0 ? m[n - 1] : none;
+}
+
+TEST(training_learns) {
+    lw_comm *world = world_start();
+    const lw_dtype precision[] = {LW_F64, LW_F32};
+    for (int i = 0; i < 2; i++) {
+        job j = job_of(false);
+        toy_net_spec net = spiking(false);
+        net.weight_type = precision[i];
+        j.spec.precision = precision[i];
+        j.spec.epochs = 60;
+        j.spec.optimizer.lr = 0.05;
+        j.spec.optimizer.clip_norm = 5;
+        job_start(&j, world, lw_comm_size(world), &net, true);
+        CHECK_OK(lw_trainer_run(j.trainer, NULL, NULL));
+        int64_t n;
+        const lw_metrics *m = lw_trainer_metrics(j.trainer, &n);
+        CHECK_INT(n, 60);
+        CHECK_CLOSE(m[0].loss, log(N_OUT), 0.7);
+        CHECK(m[n - 1].loss < 0.2);
+        CHECK(m[n - 1].accuracy > 0.95);
+        CHECK(m[n - 1].rate_hz > 0 && m[n - 1].rate_hz < 1000);
+        CHECK(isnan(m[n - 1].rmse) && isnan(m[n - 1].validation_loss));
+        job_end(&j);
+    }
+    lw_comm_stop(&world);
+}
+
+TEST(regression_learns) {
+    lw_comm *world = world_start();
+    job j = job_of(false);
+    toy_net_spec net = spiking(false);
+    j.spec.loss.kind = LW_LOSS_MSE;
+    j.spec.loss.readout = LW_READOUT_PER_STEP;
+    j.spec.epochs = 40;
+    job_start(&j, world, 1, &net, false);
+    CHECK_OK(lw_trainer_run(j.trainer, NULL, NULL));
+    int64_t n;
+    const lw_metrics *m = lw_trainer_metrics(j.trainer, &n);
+    CHECK(m[n - 1].rmse < 0.6 * m[0].rmse);
+    CHECK_REL(m[n - 1].rmse * m[n - 1].rmse, m[n - 1].loss, 1e-12);
+    CHECK(isnan(m[n - 1].accuracy));
+    job_end(&j);
+    lw_comm_stop(&world);
+}
+
+/* the whole trajectory of losses, norms and validation losses on every grid that these ranks allow, against one rank
+ * alone */
+TEST(every_grid_gives_the_same_losses) {
+    lw_comm *world = world_start(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    int size = lw_comm_size(world);
+    for (int sparse = 0; sparse < 2; sparse++)
+        for (int replicas = 1; replicas <= size; replicas++) {
+            if (size % replicas != 0) continue;
+            job alone = job_of(true), many;
+            toy_net_spec net = spiking(sparse);
+            alone.spec.loss.skip = 2;
+            alone.spec.loss.rate_weight = 10;
+            alone.spec.loss.rate_upper = 0.05;
+            alone.spec.optimizer.clip_norm = 0.5;
+            alone.spec.validation = 0.2;
+            many = alone;
+            job_start(&alone, self, 1, &net, true);
+            job_start(&many, world, replicas, &net, true);
+            CHECK_OK(lw_trainer_run(alone.trainer, NULL, NULL));
+            CHECK_OK(lw_trainer_run(many.trainer, NULL, NULL));
+            int64_t n, m;
+            const lw_metrics *a = lw_trainer_metrics(alone.trainer, &n), *b = lw_trainer_metrics(many.trainer, &m);
+            CHECK_INT(n, 3);
+            CHECK_INT(m, 3);
+            for (int64_t e = 0; e < n && e < m; e++) {
+                CHECK_REL(b[e].loss, a[e].loss, 1e-9);
+                CHECK_REL(b[e].grad_norm, a[e].grad_norm, 1e-9);
+                CHECK_REL(b[e].validation_loss, a[e].validation_loss, 1e-9);
+                CHECK_CLOSE(b[e].accuracy, a[e].accuracy, 1e-12);
+                CHECK_REL(b[e].rate_hz, a[e].rate_hz, 1e-12);
+                CHECK(a[e].grad_norm > 0 && a[e].rate_hz > 0);
+            }
+            job_end(&alone);
+            job_end(&many);
+        }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+/* sum of all bit patterns of theta, equal on the peers of a part exactly when their weights are (up to luck) */
+static int64_t theta_bits(const job *j) {
+    const lw_theta *theta = lw_trainer_theta(j->trainer);
+    double *x = calloc((size_t)theta->n_local + 1, sizeof *x);
+    int64_t sum = 0, bits;
+    lw_theta_get(theta, j->net, x);
+    for (int64_t i = 0; i < theta->n_local; i++) {
+        memcpy(&bits, &x[i], sizeof bits);
+        sum = (int64_t)((uint64_t)sum * 31u + (uint64_t)bits);
+    }
+    free(x);
+    return sum;
+}
+
+TEST(replicas_hold_equal_bits) {
+    lw_comm *world = world_start();
+    job j = job_of(true);
+    toy_net_spec net = spiking(true);
+    int replicas = lw_comm_size(world) == 4 ? 2 : lw_comm_size(world);
+    job_start(&j, world, replicas, &net, true);
+    int64_t before = theta_bits(&j);
+    CHECK_OK(lw_trainer_run(j.trainer, NULL, NULL));
+    int64_t lo = theta_bits(&j), hi = lo;
+    CHECK(lo != before || lw_trainer_theta(j.trainer)->n_local == 0);
+    lw_comm_min_i64(j.grid->peers, &lo, 1);
+    lw_comm_max_i64(j.grid->peers, &hi, 1);
+    CHECK_INT(lo, hi);
+    job_end(&j);
+    lw_comm_stop(&world);
+}
+
+/* a watch that stops after a number of ticks */
+static lw_err stop_tick(void *payload, const char *what, int64_t done, int64_t total) {
+    int *left = payload;
+    (void)what;
+    CHECK(done >= 1 && done <= total);
+    return --*left == 0 ? LW_FAIL(LW_ESTOP, "stopped by the test") : LW_OK;
+}
+
+static void copy_state(lw_trainer *from, lw_trainer *to) {
+    int64_t n;
+    const lw_metrics *m = lw_trainer_metrics(from, &n);
+    size_t bytes = (size_t)lw_trainer_theta(from)->n_local * sizeof(double);
+    CHECK_INT(lw_trainer_n_vectors(to), lw_trainer_n_vectors(from));
+    for (int i = 0; i < lw_trainer_n_vectors(from); i++) {
+        CHECK_STR(lw_trainer_vector_name(to, i), lw_trainer_vector_name(from, i));
+        memcpy(lw_trainer_vector(to, i), lw_trainer_vector(from, i), bytes);
+    }
+    *lw_trainer_state_get(to) = *lw_trainer_state_get(from);
+    CHECK_OK(lw_trainer_metrics_set(to, m, n));
+}
+
+/* stop after each possible number of batches (also inside validation), move everything into a fresh trainer, go on */
+TEST(stop_and_resume_is_uninterrupted) {
+    lw_comm *world = world_start();
+    int replicas = lw_comm_size(world) % 2 == 0 ? 2 : 1;
+    for (int kind = 0; kind < 3; kind++)
+        for (int stop = 1; stop <= 7; stop += 2) {
+            job whole = job_of(true), first, second;
+            toy_net_spec net = spiking(kind == 1);
+            whole.spec.optimizer.kind = (lw_optimizer_kind)kind;
+            whole.spec.optimizer.momentum = 0.9;
+            whole.spec.optimizer.warmup = 2;
+            whole.spec.validation = 0.1;
+            net.weight_type = kind == 2 ? LW_F32 : LW_F64;
+            first = second = whole;
+            job_start(&whole, world, replicas, &net, true);
+            job_start(&first, world, replicas, &net, true);
+            job_start(&second, world, replicas, &net, true);
+            CHECK_OK(lw_trainer_run(whole.trainer, NULL, NULL));
+            int left = stop;
+            lw_watch watch = {.payload = &left, .tick = stop_tick};
+            CHECK_FAILS(lw_trainer_run(first.trainer, NULL, &watch), LW_ESTOP, "stopped by the test");
+            const lw_theta *theta = lw_trainer_theta(first.trainer);
+            double *x = calloc((size_t)theta->n_local + 1, sizeof *x);
+            lw_theta_get(theta, first.net, x);
+            lw_theta_put(theta, second.net, x);
+            free(x);
+            copy_state(first.trainer, second.trainer);
+            CHECK_OK(lw_trainer_run(second.trainer, NULL, NULL));
+            CHECK_INT(theta_bits(&second), theta_bits(&whole));
+            lw_metrics a = metrics_last(whole.trainer), b = metrics_last(second.trainer);
+            CHECK(a.loss == b.loss && a.accuracy == b.accuracy && a.validation_loss == b.validation_loss);
+            CHECK(a.grad_norm == b.grad_norm && a.rate_hz == b.rate_hz && a.epoch == b.epoch);
+            CHECK_INT(
+                lw_trainer_state_get(second.trainer)->best_epoch, lw_trainer_state_get(whole.trainer)->best_epoch);
+            int best = lw_trainer_n_vectors(whole.trainer) - 1;
+            CHECK_STR(lw_trainer_vector_name(whole.trainer, best), "best_weights");
+            CHECK(memcmp(lw_trainer_vector(whole.trainer, best), lw_trainer_vector(second.trainer, best),
+                      (size_t)theta->n_local * sizeof(double)) == 0);
+            job_end(&whole);
+            job_end(&first);
+            job_end(&second);
+        }
+    lw_comm_stop(&world);
+}
+
+typedef struct hook_log {
+    const job *job;
+    int calls;
+    int64_t best_epoch, best_bits;
+} hook_log;
+
+static lw_err hook_note(void *payload, const lw_metrics *metrics, bool improved) {
+    hook_log *log = payload;
+    const lw_trainer_state *s = lw_trainer_state_get(log->job->trainer);
+    log->calls++;
+    CHECK_INT(metrics->epoch, log->calls);
+    CHECK_INT(s->epoch, log->calls);
+    CHECK_INT(s->batch_in_epoch, 0);
+    CHECK(improved == (s->best_epoch == s->epoch));
+    if (improved) {
+        log->best_epoch = metrics->epoch;
+        log->best_bits = theta_bits(log->job);
+    }
+    return LW_OK;
+}
+
+/* a learning rate that wrecks the network: no improvement, so patience ends the run and the best weights can be put
+ * back */
+TEST(early_stopping_keeps_the_best) {
+    lw_comm *world = world_start();
+    job j = job_of(false);
+    toy_net_spec net = spiking(false);
+    j.spec.optimizer.kind = LW_OPTIMIZER_SGD;
+    j.spec.optimizer.momentum = 0;
+    j.spec.optimizer.lr = 1e-6;
+    j.spec.optimizer.schedule = LW_SCHEDULE_EXPONENTIAL;
+    j.spec.optimizer.schedule_gamma = 1e4; /* harmless first, far too large later */
+    j.spec.epochs = 30;
+    j.spec.patience = 2;
+    j.spec.validation = 0.3;
+    job_start(&j, world, 1, &net, true);
+    hook_log log = {.job = &j};
+    lw_trainer_hook hook = {.payload = &log, .epoch_end = hook_note};
+    CHECK_OK(lw_trainer_run(j.trainer, &hook, NULL));
+    const lw_trainer_state *s = lw_trainer_state_get(j.trainer);
+    CHECK(log.calls < 30);
+    CHECK_INT(s->since_best, 2);
+    CHECK_INT(s->best_epoch, log.best_epoch);
+    CHECK_INT(s->epoch, log.best_epoch + 2);
+    lw_trainer_best_restore(j.trainer);
+    CHECK_INT(theta_bits(&j), log.best_bits);
+    job_end(&j);
+    lw_comm_stop(&world);
+}
+
+static lw_err input_broken(void *payload, int64_t i, float *x) {
+    if (i == 5) return LW_FAIL(LW_EFILE, "sample 5 is unreadable");
+    return toy_input(payload, i, x);
+}
+
+/* only the replica that meets the sample fails by itself; all must come back */
+TEST(a_bad_sample_ends_all_ranks) {
+    lw_comm *world = world_start();
+    job j = job_of(true);
+    toy_net_spec net = spiking(false);
+    job_start(&j, world, lw_comm_size(world), &net, true);
+    j.source.input = input_broken;
+    CHECK_FAILS(lw_trainer_run(j.trainer, NULL, NULL), LW_EFILE, "sample 5 is unreadable");
+    job_end(&j);
+    lw_comm_stop(&world);
+}
+
+TEST(impossible_problems_are_refused) {
+    lw_comm *world = world_start();
+    job j = job_of(true);
+    toy_net_spec net = spiking(false);
+    lw_trainer *t = NULL;
+    CHECK_OK(lw_grid_create(world, 1, &j.grid));
+    CHECK_OK(toy_net(j.grid->part, &net, &j.net));
+    j.source = toy_source(&j.toy, SAMPLES, true);
+    lw_train_spec s = j.spec;
+    s.loss.readout = LW_READOUT_MAX;
+    CHECK_FAILS(lw_trainer_create(j.grid, j.net, &s, &j.source, &t), LW_EUSE, "a label per step");
+    s = j.spec;
+    s.loss.pop = 1;
+    CHECK_FAILS(
+        lw_trainer_create(j.grid, j.net, &s, &j.source, &t), LW_EUSE, "hid has 8 neurons but the data have 3 classes");
+    s = j.spec;
+    s.loss.skip = STEPS;
+    CHECK_FAILS(lw_trainer_create(j.grid, j.net, &s, &j.source, &t), LW_EUSE, "skip is 12, allowed are 0 to 11");
+    s = j.spec;
+    s.batch = 0;
+    CHECK_FAILS(lw_trainer_create(j.grid, j.net, &s, &j.source, &t), LW_EUSE, "batch is 0");
+    CHECK(t == NULL);
+    lw_net_destroy(&j.net);
+    lw_grid_destroy(&j.grid);
+    lw_comm_stop(&world);
+}
+
+CHECK_MAIN(CASE(training_learns), CASE(regression_learns), CASE(every_grid_gives_the_same_losses),
+    CASE(replicas_hold_equal_bits), CASE(stop_and_resume_is_uninterrupted), CASE(early_stopping_keeps_the_best),
+    CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
