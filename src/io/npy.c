@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * .npy files (NumPy Enhancement Proposal 1; versions 1 to 3): a magic string, a header that is a Python dictionary, the
- * bytes. Only what our data sets use is read: plain little-endian numbers in C order. Compressed files (.npy.gz) work.
+ * bytes. Only what our data sets use is read: plain little-endian numbers; Fortran order is turned into C order.
+ * Compressed files (.npy.gz) work.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,24 @@ static lw_err shape_parse(const char *path, const char *shape, lw_npy *out) {
     }
 }
 
+/* First index fastest -> last index fastest: walks the source once, keeping the multi-index and the C position of its
+ * element. */
+static void to_c_order(const char *from, lw_npy *out) {
+    int64_t stride[8], index[8] = {0}, to = 0;
+    size_t bytes = (size_t)out->bytes;
+    for (int32_t d = out->n_dim - 1; d >= 0; d--)
+        stride[d] = d == out->n_dim - 1 ? 1 : stride[d + 1] * out->dim[d + 1];
+    for (int64_t i = 0; i < out->count; i++) {
+        memcpy((char *)out->data + (size_t)to * bytes, from + (size_t)i * bytes, bytes);
+        for (int32_t d = 0; d < out->n_dim; d++) {
+            to += stride[d];
+            if (++index[d] < out->dim[d]) break;
+            to -= index[d] * stride[d];
+            index[d] = 0;
+        }
+    }
+}
+
 static lw_err npy_parse(const char *path, char *text, int64_t bytes, lw_npy *out) {
     const uint8_t *head = (const uint8_t *)text;
     if (bytes < 12 || memcmp(text, "\x93NUMPY", 6) != 0)
@@ -74,8 +93,9 @@ static lw_err npy_parse(const char *path, char *text, int64_t bytes, lw_npy *out
     lw_err err = type_parse(path, header_value(header, "descr"), out);
     if (err == LW_OK) err = shape_parse(path, header_value(header, "shape"), out);
     const char *order = header_value(header, "fortran_order");
-    if (err == LW_OK && (!order || strncmp(order, "False", 5) != 0))
-        err = LW_FAIL(LW_EFILE, "%s: found Fortran order, allowed is C order (numpy.ascontiguousarray)", path);
+    bool fortran = order && strncmp(order, "True", 4) == 0;
+    if (err == LW_OK && !fortran && (!order || strncmp(order, "False", 5) != 0))
+        err = LW_FAIL(LW_EFILE, "%s: the header's 'fortran_order' is neither True nor False", path);
     lw_free(header);
     LW_TRY(err);
     int64_t want = 0;
@@ -83,7 +103,10 @@ static lw_err npy_parse(const char *path, char *text, int64_t bytes, lw_npy *out
         return LW_FAIL(LW_EFILE, "%s: found %lld bytes of data, the header's shape and type want %lld", path,
             (long long)(bytes - start - length), (long long)want);
     LW_TRY(lw_alloc((size_t)want, 1, path, &out->data));
-    memcpy(out->data, text + start + length, (size_t)want);
+    if (fortran)
+        to_c_order(text + start + length, out);
+    else
+        memcpy(out->data, text + start + length, (size_t)want);
     return LW_OK;
 }
 

@@ -83,6 +83,23 @@ TEST(versions_shapes_and_compression) {
     scratch_remove();
 }
 
+TEST(fortran_order_is_turned) {
+    uint8_t c[24], f[24]; /* element (i, j, k) of a [2, 3, 4] array is 100 i + 10 j + k */
+    lw_npy a;
+    scratch_make();
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 3; j++)
+            for (int k = 0; k < 4; k++) {
+                c[(i * 3 + j) * 4 + k] = (uint8_t)(100 * i + 10 * j + k);
+                f[i + 2 * (j + 3 * k)] = (uint8_t)(100 * i + 10 * j + k);
+            }
+    CHECK_OK(lw_npy_read(npy_file(1, "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 4), }", f, 24), &a));
+    for (int i = 0; i < 24; i++)
+        CHECK_CLOSE(lw_npy_at(&a, i), c[i], 0);
+    lw_free(a.data);
+    scratch_remove();
+}
+
 TEST(wrong_files_are_named) {
     double v[4] = {0};
     lw_npy a;
@@ -96,8 +113,8 @@ TEST(wrong_files_are_named) {
         LW_EFILE, "'>f8', allowed are little-endian");
     CHECK_FAILS(lw_npy_read(npy_file(1, "{'descr': '<c16', 'fortran_order': False, 'shape': (2,), }", v, 32), &a),
         LW_EFILE, "<c16");
-    CHECK_FAILS(lw_npy_read(npy_file(1, "{'descr': '<f8', 'fortran_order': True, 'shape': (2,), }", v, 16), &a),
-        LW_EFILE, "Fortran");
+    CHECK_FAILS(lw_npy_read(npy_file(1, "{'descr': '<f8', 'fortran_order': Maybe, 'shape': (2,), }", v, 16), &a),
+        LW_EFILE, "fortran_order");
     CHECK_FAILS(lw_npy_read(npy_file(1, "{'descr': '<f8', 'fortran_order': False, }", v, 16), &a), LW_EFILE, "shape");
     CHECK_FAILS(lw_npy_read(npy_file(1, "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", v, 16), &a),
         LW_EFILE, "found 16 bytes of data, the header's shape and type want 24");
@@ -113,4 +130,5 @@ TEST(wrong_files_are_named) {
     scratch_remove();
 }
 
-CHECK_MAIN(CASE(every_type_is_read), CASE(versions_shapes_and_compression), CASE(wrong_files_are_named))
+CHECK_MAIN(CASE(every_type_is_read), CASE(versions_shapes_and_compression), CASE(fortran_order_is_turned),
+    CASE(wrong_files_are_named))
