@@ -127,6 +127,18 @@ static lw_err graph_rows(graph *g, const arc *arcs, int64_t n) {
     return LW_OK;
 }
 
+/* Scotch is often built with 32 bit numbers, and all loads are summed in one. **Collective** */
+static lw_err size_check(const lw_net *net, int64_t n_arcs) {
+    int64_t most = sizeof(SCOTCH_Num) == 4 ? INT32_MAX : INT64_MAX;
+    int64_t synapses = lw_net_n_edges_global(net), loads = lw_net_n_global(net) + 2 * synapses;
+    lw_comm_sum_i64(net->comm, &n_arcs, 1);
+    LW_CHECK(loads <= most && n_arcs <= most, LW_EUSE,
+        "partition scotch with %lld synapses; this Scotch counts to %lld, so at most %lld are allowed (take block or "
+        "round_robin)",
+        (long long)synapses, (long long)most, (long long)(most - lw_net_n_global(net)) / 2);
+    return LW_OK;
+}
+
 /* **Collective** */
 static lw_err graph_create(const lw_net *net, const int64_t *vertex_begin, graph *g) {
     arc *arcs = NULL;
@@ -139,28 +151,49 @@ static lw_err graph_create(const lw_net *net, const int64_t *vertex_begin, graph
     if (err == LW_OK) err = arcs_list(net, vertex_begin, &arcs, &n, g->load);
     err = lw_comm_agree(net->comm, err);
     if (err == LW_OK) err = arcs_symmetric(net, vertex_begin, &arcs, &n);
+    if (err == LW_OK) err = size_check(net, n);
     if (err == LW_OK) err = lw_comm_agree(net->comm, graph_rows(g, arcs, n));
     lw_free(arcs);
     return err;
 }
 
-/* Scotch draws random numbers: the same each time. **Collective** */
-static lw_err graph_part(graph *g, MPI_Comm mpi, int n_parts, SCOTCH_Num *part) {
+/* PT-Scotch would start threads that call MPI at the same time, which MPI was not asked to allow, and would draw from a
+ * process wide generator; a context of one thread with its own seed prevents both. Returns 0 or Scotch's error.
+ * **Collective** */
+static int dgraph_part(SCOTCH_Dgraph *dgraph, SCOTCH_Context *context, int n_parts, SCOTCH_Num *part) {
     enum { SEED = 20240229 };
-    SCOTCH_Dgraph dgraph;
+    SCOTCH_Dgraph bound;
     SCOTCH_Strat strat;
-    LW_CHECK(SCOTCH_stratInit(&strat) == 0, LW_EMEM, "PT-Scotch could not begin a strategy");
-    if (SCOTCH_dgraphInit(&dgraph, mpi) != 0) {
+    int bad = SCOTCH_contextThreadSpawn(context, 1, NULL);
+    if (bad == 0) bad = SCOTCH_contextOptionSetNum(context, SCOTCH_OPTIONNUMDETERMINISTIC, 1);
+    if (bad == 0) bad = SCOTCH_contextRandomClone(context);
+    if (bad != 0) return bad;
+    SCOTCH_contextRandomSeed(context, SEED);
+    SCOTCH_contextRandomReset(context);
+    bad = SCOTCH_contextBindDgraph(context, dgraph, &bound);
+    if (bad != 0) return bad;
+    bad = SCOTCH_stratInit(&strat);
+    if (bad == 0) {
+        bad = SCOTCH_dgraphPart(&bound, n_parts, &strat, part);
         SCOTCH_stratExit(&strat);
-        return LW_FAIL(LW_EMEM, "PT-Scotch could not begin a graph");
     }
-    SCOTCH_randomSeed(SEED);
-    SCOTCH_randomReset();
+    SCOTCH_dgraphExit(&bound);
+    return bad;
+}
+
+/* **Collective** */
+static lw_err graph_part(graph *g, MPI_Comm mpi, int n_parts, SCOTCH_Num *part) {
+    SCOTCH_Dgraph dgraph;
+    SCOTCH_Context context;
+    LW_CHECK(SCOTCH_dgraphInit(&dgraph, mpi) == 0, LW_EMEM, "PT-Scotch could not begin a graph");
     int bad = SCOTCH_dgraphBuild(&dgraph, 0, (SCOTCH_Num)g->n, (SCOTCH_Num)g->n, g->row, g->row + 1, g->load, NULL,
         (SCOTCH_Num)g->n_arcs, (SCOTCH_Num)g->n_arcs, g->to, NULL, g->arc_load);
-    if (bad == 0) bad = SCOTCH_dgraphPart(&dgraph, n_parts, &strat, part);
+    if (bad == 0) bad = SCOTCH_contextInit(&context);
+    if (bad == 0) {
+        bad = dgraph_part(&dgraph, &context, n_parts, part);
+        SCOTCH_contextExit(&context);
+    }
     SCOTCH_dgraphExit(&dgraph);
-    SCOTCH_stratExit(&strat);
     LW_CHECK(bad == 0, LW_EMEM, "PT-Scotch could not partition %lld neurons", (long long)g->n);
     return LW_OK;
 }
