@@ -247,6 +247,39 @@ TEST(stop_and_resume_is_uninterrupted) {
     lw_comm_stop(&world);
 }
 
+/* one update of gradient descent: its length is lr times the norm, or lr times the limit where the norm is above it */
+TEST(clipping_limits_the_step) {
+    lw_comm *world = world_start();
+    double norm = 0;
+    for (int clipped = 0; clipped < 2; clipped++) {
+        job j = job_of(true);
+        toy_net_spec net = spiking(false);
+        net.learn_params = false;
+        j.spec.optimizer.kind = LW_OPTIMIZER_SGD;
+        j.spec.optimizer.lr = 1e-3;
+        j.spec.optimizer.clip_norm = clipped ? norm / 3 : 0;
+        j.spec.batch = 24;
+        j.spec.epochs = 1;
+        job_start(&j, world, 1, &net, true);
+        const lw_theta *theta = lw_trainer_theta(j.trainer);
+        double *x = calloc((size_t)theta->n_local + 1, sizeof *x), *y = calloc((size_t)theta->n_local + 1, sizeof *y),
+               sum = 0;
+        lw_theta_get(theta, j.net, x);
+        CHECK_OK(lw_trainer_run(j.trainer, NULL, NULL));
+        lw_theta_get(theta, j.net, y);
+        for (int64_t i = 0; i < theta->n_local; i++)
+            sum += (y[i] - x[i]) * (y[i] - x[i]);
+        lw_comm_sum_f64(world, &sum, 1);
+        norm = metrics_last(j.trainer).grad_norm; /* before clipping, so the same in both */
+        CHECK(norm > 0);
+        CHECK_REL(sqrt(sum), 1e-3 * (clipped ? norm / 3 : norm), 1e-9);
+        free(x);
+        free(y);
+        job_end(&j);
+    }
+    lw_comm_stop(&world);
+}
+
 typedef struct hook_log {
     const job *job;
     int calls;
@@ -342,5 +375,5 @@ TEST(impossible_problems_are_refused) {
 }
 
 CHECK_MAIN(CASE(training_learns), CASE(regression_learns), CASE(every_grid_gives_the_same_losses),
-    CASE(replicas_hold_equal_bits), CASE(stop_and_resume_is_uninterrupted), CASE(early_stopping_keeps_the_best),
-    CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
+    CASE(replicas_hold_equal_bits), CASE(stop_and_resume_is_uninterrupted), CASE(clipping_limits_the_step),
+    CASE(early_stopping_keeps_the_best), CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
