@@ -128,6 +128,7 @@ typedef struct lw_trainer_state {
     double sum_loss, sum_correct, sum_counted, sum_sq, sum_spikes, sum_norm;
 } lw_trainer_state;
 const lw_theta *lw_trainer_theta(const lw_trainer *trainer);
+lw_net *lw_trainer_net(const lw_trainer *trainer); /* as given to lw_trainer_create */
 int lw_trainer_n_vectors(const lw_trainer *trainer);
 const char *lw_trainer_vector_name(const lw_trainer *trainer, int i);
 double *lw_trainer_vector(lw_trainer *trainer, int i);

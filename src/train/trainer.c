@@ -234,6 +234,10 @@ const lw_theta *lw_trainer_theta(const lw_trainer *trainer) {
     return trainer->theta;
 }
 
+lw_net *lw_trainer_net(const lw_trainer *trainer) {
+    return trainer->net;
+}
+
 int lw_trainer_n_vectors(const lw_trainer *trainer) {
     return trainer->n_vectors;
 }
