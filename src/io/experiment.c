@@ -59,13 +59,15 @@ lw_err reader_port(const reader *r, const yaml_tree_node *map, int32_t pop, int3
 
 lw_err reader_surrogate(const yaml_tree_node *map, const char *key, lw_surrogate *out) {
     const yaml_tree_node *node = yaml_get(map, key);
+    const char *allowed = "a surrogate such as superspike, {superspike: 10} or {superspike: 10, scale: 0.5}";
     if (!node) return LW_OK;
     const char *name = node->text;
-    if (node->kind == YAML_MAP && node->n == 1) {
+    if (node->kind == YAML_MAP && (node->n == 1 || (node->n == 2 && !strcmp(node->child[1]->key, "scale")))) {
         name = node->child[0]->key;
         LW_TRY(yaml_node_real(node->child[0], "", 1e-6, 1e6, &out->slope));
+        LW_TRY(yaml_real(node, "scale", false, "", 1e-6, 1e6, &out->scale));
     } else if (node->kind != YAML_SCALAR) {
-        return yaml_fail(node, "a surrogate such as superspike or {superspike: 10}");
+        return yaml_fail(node, "%s", allowed);
     }
     if (lw_surrogate_parse(name, &out->kind) != LW_OK) {
         lw_err_clear();
