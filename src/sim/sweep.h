@@ -57,6 +57,29 @@ sweep_sizes sweep_sizes_get(const lw_sim *sim);
 void sweep_to_f64(bool f64, int64_t n, const void *x, double *out);
 void sweep_from_f64(bool f64, int64_t n, const double *x, void *out);
 
+/* ------------------------------------------------------------------ gradients of weights (sweep_grad.c) */
+
+/** Adjoints of one input port with learned weights, of consecutive steps in descending order. */
+typedef struct sweep_panel {
+    int32_t pop, port;
+    int64_t room, steps; /* steps of room, steps held */
+    int64_t first;       /* engine step of the first one held */
+    void *adj;           /* [room, width][n_local] real */
+} sweep_panel;
+typedef struct sweep_grad {
+    int64_t n_panel;
+    sweep_panel *panel;
+    const void **x;   /* emitted rows by step of the panel */
+    uint32_t *column; /* [most room * width] of one row: where it is not zero */
+    void *value;      /* real, what it is there */
+} sweep_grad;
+lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m, sweep_grad *g) LW_MUST_CHECK;
+/** The adjoints of population pop's inputs at engine step `step`, by port: [n_local, width]. */
+void sweep_grad_add(
+    lw_sim *sim, const lw_theta *theta, sweep_grad *g, int pop, int64_t step, char *const *in_adj, double *grad);
+/** Empty all panels into grad. */
+void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, double *grad);
+
 /* ------------------------------------------------------------------ tape */
 
 /** Record of a population: real [max_steps][n_local, width] each, NULL where the need masks have no bit. */
@@ -84,6 +107,7 @@ typedef struct tape_room {
     double **param;         /* one per parameter, of the population in work */
     bool *active;           /* [n_pop] its adjoint or tangent can differ from 0 and is wanted */
     uint32_t *row;          /* 0, 1, 2 ...: all rows of a projection */
+    sweep_grad grad;
 } tape_room;
 
 struct lw_tape {

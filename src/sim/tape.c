@@ -90,7 +90,7 @@ lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room)
     }
     for (int64_t r = 0; !m->dry && r < sizes.n_rows; r++)
         room->row[r] = (uint32_t)r;
-    return LW_OK;
+    return sweep_grad_plan(sim, theta, m, &room->grad);
 }
 
 static void room_destroy(tape_room **room) {

@@ -27,27 +27,19 @@ static void epoch_collect(lw_tape *tape, int64_t begin, int64_t end) {
         memset(sweep_ring_at(&room->slot, t), 0, (size_t)room->slot.n * room->slot.row_bytes);
 }
 
-/* From the inputs of population p at step t to the slots that sent them, and to the weights. */
-static void inputs_back(lw_tape *tape, int p, int64_t t, double *grad) {
+/* From the inputs of population p at step t to the slots that sent them. */
+static void inputs_back(lw_tape *tape, int p, int64_t t) {
     lw_sim *sim = tape->sim;
     tape_room *room = tape->room;
     for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
-        int j = sim->incoming[k];
-        const lw_proj_view *proj = &sim->proj[j];
-        int64_t weight = sweep_weight_offset(tape->theta, j);
-        const void *in_adj = room->input[proj->port];
+        const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         size_t pre_begin = (size_t)sim->pop[proj->pre].view.slot_begin * room->slot.row_bytes;
+        if (!room->active[proj->pre]) continue;
         for (int s = 0; s < proj->n_slices; s++) {
             const lw_slice *slice = &proj->slice[s];
-            int64_t from = t - slice->delay;
-            if (from >= 0 && room->active[proj->pre])
-                deliver_transpose(
-                    sim->f64, proj, slice, sim->width, in_adj, sweep_ring_at(&room->slot, from) + pre_begin);
-            if (weight < 0 || !grad) continue;
-            int64_t n;
-            const uint32_t *row = engine_list(sim, proj->pre, tape->t0 + from, &n);
-            deliver_weight_grad(sim->f64, proj, slice, sim->width, row, n, engine_rows(sim, proj->pre, tape->t0 + from),
-                in_adj, grad + weight);
+            if (slice->delay > t) continue; /* sent before the recording: a constant */
+            deliver_transpose(sim->f64, proj, slice, sim->width, room->input[proj->port],
+                sweep_ring_at(&room->slot, t - slice->delay) + pre_begin);
         }
     }
 }
@@ -71,7 +63,8 @@ static void pop_back(lw_tape *tape, int p, int64_t t, const lw_tape_seed *seed, 
     a.coef_adj = grad && sweep_has_params(tape->theta, p) ? &room->coef[room->coef_begin[p]] : NULL;
     pop->kernel->fire_adj(&a);
     pop->kernel->update_adj(&a);
-    inputs_back(tape, p, t, grad);
+    if (grad) sweep_grad_add(sim, tape->theta, &room->grad, p, tape->t0 + t, room->input, grad);
+    inputs_back(tape, p, t);
 }
 
 static void epoch_back(lw_tape *tape, int64_t begin, int64_t end, const lw_tape_seed *seed, double *grad) {
@@ -120,6 +113,7 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
         epoch_back(tape, begin, end, seed, grad);
         end = begin;
     }
+    if (grad) sweep_grad_end(sim, tape->theta, &room->grad, grad);
     engine_fp_end(mode);
     if (grad && tape->theta) params_back(tape, grad);
     for (int p = 0; state0_adj && p < sim->n_pop; p++)

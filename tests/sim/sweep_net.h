@@ -10,7 +10,7 @@
 #include <lapwing/sim.h>
 #include "check.h"
 
-enum { N_IN = 5, N_HID = 9, N_OUT = 4, N_MAX_POP = 3, N_MAX_PROJ = 5, N_FEED = 24, N_MAX_STATE = 8 };
+enum { N_IN = 5, N_HID = 9, N_OUT = 4, N_MAX_POP = 3, N_MAX_PROJ = 5, N_FEED = 150, N_MAX_STATE = 8 };
 
 typedef enum bench_kind {
     BENCH_RECURRENT, /* in -(1)-> hid <-(1..3)-> hid -(2)-> out; two kinds of recurrent synapses */

@@ -6,7 +6,7 @@
  */
 #include "sweep_net.h"
 
-enum { STEPS = 20, BEFORE = 3 };
+enum { STEPS = 20, MANY = 140, BEFORE = 3 };
 
 typedef struct arrays { /* per population and state [n_local, width] */
     double *x[N_MAX_POP][N_MAX_STATE];
@@ -116,12 +116,12 @@ static bool loss_adjoint(void *payload, int pop, int64_t t, void *out_adj) {
 }
 
 /* run BEFORE steps, so that values are in flight, then record */
-static lw_tape *record(const bench *b) {
+static lw_tape *record(const bench *b, int64_t steps) {
     lw_tape *tape = NULL;
-    CHECK_OK(lw_tape_create(b->sim, STEPS, b->theta, &tape));
+    CHECK_OK(lw_tape_create(b->sim, steps, b->theta, &tape));
     CHECK_OK(lw_sim_advance(b->sim, BEFORE, NULL));
-    CHECK_OK(lw_tape_forward(tape, STEPS));
-    CHECK_INT(lw_tape_steps(tape), STEPS);
+    CHECK_OK(lw_tape_forward(tape, steps));
+    CHECK_INT(lw_tape_steps(tape), steps);
     return tape;
 }
 
@@ -145,9 +145,9 @@ static lw_comm *world_make(void) {
 /* ------------------------------------------------------------------ transpose */
 
 static void check_dot(const lw_comm *world, bench_kind kind, const bench_drive *drive, const lw_sim_options *options,
-    lw_partition partition, bool with_theta, bool with_state) {
+    lw_partition partition, int64_t steps, bool with_theta, bool with_state) {
     bench b = bench_create(world, kind, drive, options, partition, 0);
-    lw_tape *tape = record(&b);
+    lw_tape *tape = record(&b, steps);
     double *v = theta_direction(&b, drive, 21);
     arrays v0, g0;
     state_direction(&b, drive, 22, 0, &v0);
@@ -183,17 +183,30 @@ TEST(adjoint_is_transpose) {
     for (int m = 0; m < lw_model_builtin_count(); m++) {
         bench_drive drive = bench_drive_of(self, lw_model_builtin_at(m));
         lw_sim_options o = bench_options(&drive, 1);
-        check_dot(world, BENCH_RECURRENT, &drive, &o, LW_PARTITION_ROUND_ROBIN, true, true);
+        check_dot(world, BENCH_RECURRENT, &drive, &o, LW_PARTITION_ROUND_ROBIN, STEPS, true, true);
         o.reset_detached = false;
         o.width = 3;
         o.surrogate.kind = LW_SURROGATE_TRIANGLE;
         o.surrogate.slope /= 4;
-        check_dot(world, BENCH_CHAIN, &drive, &o, LW_PARTITION_BLOCK, true, true);
+        check_dot(world, BENCH_CHAIN, &drive, &o, LW_PARTITION_BLOCK, STEPS, true, true);
         o.surrogate.kind = LW_SURROGATE_GAUSSIAN;
-        check_dot(world, BENCH_SLOW, &drive, &o, LW_PARTITION_ROUND_ROBIN, true, true);
+        check_dot(world, BENCH_SLOW, &drive, &o, LW_PARTITION_ROUND_ROBIN, STEPS, true, true);
         o.smooth = true;
-        check_dot(world, BENCH_CHAIN, &drive, &o, LW_PARTITION_ROUND_ROBIN, true, false);
-        check_dot(world, BENCH_SLOW, &drive, &o, LW_PARTITION_BLOCK, false, true);
+        check_dot(world, BENCH_CHAIN, &drive, &o, LW_PARTITION_ROUND_ROBIN, STEPS, true, false);
+        check_dot(world, BENCH_SLOW, &drive, &o, LW_PARTITION_BLOCK, STEPS, false, true);
+    }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+/* longer than what the gradients of weights are gathered over */
+TEST(adjoint_of_many_steps) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, lw_model_builtin("cuba_lif"));
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
+        lw_sim_options o = bench_options(&drive, 2);
+        check_dot(world, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, MANY, true, true);
     }
     lw_comm_destroy(&self);
     lw_comm_stop(&world);
@@ -272,7 +285,7 @@ static void check_difference(const lw_comm *world, bench_kind kind, const bench_
     o.surrogate.kind = LW_SURROGATE_SIGMOID;
     o.surrogate.slope /= 4;
     bench b = bench_create(world, kind, drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
-    lw_tape *tape = record(&b);
+    lw_tape *tape = record(&b, STEPS);
     start s = {0};
     double *theta = calloc((size_t)b.theta->n_local + 1, sizeof *theta);
     lw_theta_get(b.theta, b.net, theta);
@@ -381,7 +394,7 @@ TEST(gradient_on_any_ranks) {
         lw_sim_options o = bench_options(&drive, 2);
         bench part = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
         bench whole = bench_create(self, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, 0);
-        lw_tape *part_tape = record(&part), *whole_tape = record(&whole);
+        lw_tape *part_tape = record(&part, STEPS), *whole_tape = record(&whole, STEPS);
         double *part_grad = gradient(part_tape, &part, 0, NULL), *whole_grad = gradient(whole_tape, &whole, 0, NULL);
         for (int i = 0; i < part.theta->n_blocks; i++) {
             const lw_theta_block *block = &part.theta->block[i];
@@ -415,14 +428,14 @@ TEST(lanes_add) {
     for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
         lw_sim_options o = bench_options(&drive, 4);
         bench wide = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, 0);
-        lw_tape *tape = record(&wide);
+        lw_tape *tape = record(&wide, STEPS);
         double *grad = gradient(tape, &wide, 0, NULL);
         int64_t n = wide.theta->n_local;
         double *sum = calloc((size_t)n + 1, sizeof *sum), size = norm(n, grad);
         o.width = 1;
         for (int lane = 0; lane < 4; lane++) {
             bench one = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, lane);
-            lw_tape *one_tape = record(&one);
+            lw_tape *one_tape = record(&one, STEPS);
             double *one_grad = gradient(one_tape, &one, lane, NULL);
             for (int64_t i = 0; i < n; i++)
                 sum[i] += one_grad[i];
@@ -451,7 +464,7 @@ TEST(float_is_close_to_double) {
             lw_sim_options o = bench_options(&drive, 2);
             o.precision = f ? LW_F32 : LW_F64;
             bench b = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, 0);
-            lw_tape *tape = record(&b);
+            lw_tape *tape = record(&b, STEPS);
             grad[f] = gradient(tape, &b, 0, NULL);
             n = b.theta->n_local;
             size[f] = norm(n, grad[f]);
@@ -477,7 +490,7 @@ TEST(memory_is_predicted) {
     int64_t predicted = lw_tape_bytes(b.sim, 4000, b.theta), before = lw_mem_now();
     lw_tape *tape = NULL;
     CHECK_OK(lw_tape_create(b.sim, 4000, b.theta, &tape));
-    CHECK_OK(lw_tape_forward(tape, N_FEED));
+    CHECK_OK(lw_tape_forward(tape, 30));
     double *grad = gradient(tape, &b, 0, NULL);
     CHECK_REL((double)predicted, (double)(lw_mem_now() - before), 0.05);
     CHECK_OK(lw_tape_tangent(tape, NULL, NULL, NULL));
@@ -499,5 +512,5 @@ TEST(memory_is_predicted) {
     lw_comm_stop(&world);
 }
 
-CHECK_MAIN(CASE(adjoint_is_transpose), CASE(tangent_is_derivative), CASE(gradient_on_any_ranks), CASE(lanes_add),
-    CASE(float_is_close_to_double), CASE(memory_is_predicted))
+CHECK_MAIN(CASE(adjoint_is_transpose), CASE(adjoint_of_many_steps), CASE(tangent_is_derivative),
+    CASE(gradient_on_any_ranks), CASE(lanes_add), CASE(float_is_close_to_double), CASE(memory_is_predicted))

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Gradients of weights, (5) of SWEEPS.md, for many steps at once: adjoints of an input port wait, transposed, in a
+ * panel [steps, lane][n_local]; when it is full, every row of every learned projection onto the port is visited once
+ * and adds the panel's columns at which it emitted. So the work goes with the number of values that are not zero
+ * (spikes), and a gradient is read and written once per panel.
+ */
+#include "sweep.h"
+
+enum {
+    TILE = 16,             /* of the transposition */
+    EDGES = 256,           /* sums of a sparse row kept at a time */
+    PANEL_BYTES = 1 << 19, /* a panel should stay in the second cache */
+    PANEL_STEPS = 64
+};
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
+#define REAL float
+#define LW_T(name) name##_f32
+#include "sweep_grad_typed.c"
+#define REAL double
+#define LW_T(name) name##_f64
+#include "sweep_grad_typed.c"
+
+static bool is_learned(const lw_sim *sim, const lw_theta *theta, int p, int port) {
+    for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++)
+        if (sim->proj[sim->incoming[k]].port == port && sweep_weight_offset(theta, sim->incoming[k]) >= 0) return true;
+    return false;
+}
+
+lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m, sweep_grad *g) {
+    int64_t n_panel = 0, columns = 0;
+    for (int p = 0; p < sim->n_pop; p++)
+        for (int port = 0; port < sim->pop[p].model->n_input; port++)
+            n_panel += is_learned(sim, theta, p, port);
+    LW_TRY(sweep_take(m, n_panel, sizeof *g->panel, "gradient panels", &g->panel));
+    for (int p = 0; p < sim->n_pop; p++) {
+        int64_t n = sim->pop[p].view.n_local;
+        int64_t fit = PANEL_BYTES / (int64_t)((size_t)(n * sim->width + 1) * sim->real_size);
+        int64_t room = fit < 1 ? 1 : fit > PANEL_STEPS ? PANEL_STEPS : fit;
+        for (int port = 0; port < sim->pop[p].model->n_input; port++) {
+            if (!is_learned(sim, theta, p, port)) continue;
+            sweep_panel panel = {.pop = p, .port = port, .room = room};
+            LW_TRY(sweep_take(m, room * sim->width * n, sim->real_size, "gradient panel", &panel.adj));
+            if (!m->dry) g->panel[g->n_panel++] = panel;
+            if (room * sim->width > columns) columns = room * sim->width;
+        }
+    }
+    LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->x, "gradient steps", &g->x));
+    LW_TRY(sweep_take(m, columns, sizeof *g->column, "gradient columns", &g->column));
+    return sweep_take(m, columns, sim->real_size, "gradient columns", &g->value);
+}
+
+/* Step s of the panel is engine step first - s. */
+static void panel_flush(lw_sim *sim, const lw_theta *theta, sweep_grad *g, sweep_panel *panel, double *grad) {
+    int64_t n_local = sim->pop[panel->pop].view.n_local;
+    for (int k = sim->incoming_begin[panel->pop]; k < sim->incoming_begin[panel->pop + 1]; k++) {
+        const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
+        int64_t offset = sweep_weight_offset(theta, sim->incoming[k]);
+        if (proj->port != panel->port || offset < 0) continue;
+        for (int i = 0; i < proj->n_slices; i++) {
+            for (int64_t s = 0; s < panel->steps; s++) {
+                int64_t n, from = panel->first - s - proj->slice[i].delay;
+                (void)engine_list(sim, proj->pre, from, &n);
+                g->x[s] = n ? engine_rows(sim, proj->pre, from) : NULL;
+            }
+            if (sim->f64)
+                slice_grad_f64(proj, &proj->slice[i], n_local, sim->width, panel->steps, g->x, panel->adj, g->column,
+                    g->value, grad + offset);
+            else
+                slice_grad_f32(proj, &proj->slice[i], n_local, sim->width, panel->steps, g->x, panel->adj, g->column,
+                    g->value, grad + offset);
+        }
+    }
+    panel->steps = 0;
+}
+
+void sweep_grad_add(
+    lw_sim *sim, const lw_theta *theta, sweep_grad *g, int pop, int64_t step, char *const *in_adj, double *grad) {
+    int64_t n = sim->pop[pop].view.n_local;
+    for (int64_t i = 0; i < g->n_panel; i++) {
+        sweep_panel *panel = &g->panel[i];
+        if (panel->pop != pop) continue;
+        if (panel->steps == 0) panel->first = step;
+        char *to = (char *)panel->adj + (size_t)(panel->steps * sim->width * n) * sim->real_size;
+        const void *from = in_adj[panel->port];
+        if (sim->f64)
+            transposed_f64(n, sim->width, from, (double *)(void *)to);
+        else
+            transposed_f32(n, sim->width, from, (float *)(void *)to);
+        if (++panel->steps == panel->room) panel_flush(sim, theta, g, panel, grad);
+    }
+}
+
+void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, double *grad) {
+    for (int64_t i = 0; i < g->n_panel; i++)
+        panel_flush(sim, theta, g, &g->panel[i], grad);
+}

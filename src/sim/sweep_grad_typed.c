@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Template of sweep_grad.c for one type of reals (REAL); LW_T(name) makes the names. Included twice, never compiled
+ * alone.
+ */
+
+typedef REAL LW_T(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+#define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
+
+/* panel[lane][j] = in_adj[j][lane], in tiles that stay in the first cache */
+static void LW_T(transposed)(int64_t n, int64_t width, const REAL *restrict in_adj, REAL *restrict panel) {
+    for (int64_t l0 = 0; l0 < width; l0 += TILE) {
+        int64_t l1 = l0 + TILE < width ? l0 + TILE : width;
+        for (int64_t j0 = 0; j0 < n; j0 += TILE) {
+            int64_t j1 = j0 + TILE < n ? j0 + TILE : n;
+            for (int64_t l = l0; l < l1; l++)
+                for (int64_t j = j0; j < j1; j++)
+                    panel[l * n + j] = in_adj[j * width + l];
+        }
+    }
+}
+
+/* Columns k of one row that are not zero, and their values; step s of the panel holds columns s * width ... */
+static int64_t LW_T(columns)(
+    int64_t steps, const void *const *x, int64_t row, int64_t width, uint32_t *restrict column, REAL *restrict value) {
+    int64_t n = 0;
+    for (int64_t s = 0; s < steps; s++) {
+        if (!x[s]) continue;
+        const REAL *restrict from = (const REAL *)x[s] + row * width;
+        for (int64_t l = 0; l < width; l++) {
+            column[n] = (uint32_t)(s * width + l);
+            value[n] = from[l];
+            n += from[l] != 0;
+        }
+    }
+    return n;
+}
+
+/* grad[j] += sum over k of value[k] panel[column[k]][j], j < n: sums of 4 vectors stay in registers */
+static void LW_T(row_dense)(int64_t n, int64_t n_column, const uint32_t *restrict column, const REAL *restrict value,
+    const REAL *restrict panel, double *restrict grad) {
+    int64_t j = 0;
+    for (; j + 4 * LANES <= n; j += 4 * LANES) {
+        LW_T(vector) sum[4] = {{0}};
+        for (int64_t k = 0; k < n_column; k++) {
+            const REAL *from = panel + column[k] * n + j;
+            for (int v = 0; v < 4; v++)
+                sum[v] += value[k] * *(const LW_T(vector) *)(from + v * LANES);
+        }
+        for (int v = 0; v < 4; v++)
+            for (int64_t i = 0; i < LANES; i++)
+                grad[j + v * LANES + i] += (double)sum[v][i];
+    }
+    for (; j < n; j += LANES) {
+        int64_t end = j + LANES < n ? j + LANES : n;
+        REAL sum[VECTOR_BYTES / sizeof(REAL)] = {0};
+        for (int64_t k = 0; k < n_column; k++)
+            for (int64_t i = j; i < end; i++)
+                sum[i - j] += value[k] * panel[column[k] * n + i];
+        for (int64_t i = j; i < end; i++)
+            grad[i] += (double)sum[i - j];
+    }
+}
+
+/* The same for the listed targets of a sparse row. */
+static void LW_T(row_sparse)(int64_t n_edges, const uint32_t *restrict target, int64_t n, int64_t n_column,
+    const uint32_t *restrict column, const REAL *restrict value, const REAL *restrict panel, double *restrict grad) {
+    for (int64_t e0 = 0; e0 < n_edges; e0 += EDGES) {
+        int64_t m = e0 + EDGES < n_edges ? EDGES : n_edges - e0;
+        REAL sum[EDGES];
+        for (int64_t e = 0; e < m; e++)
+            sum[e] = 0;
+        for (int64_t k = 0; k < n_column; k++) {
+            const REAL *restrict from = panel + column[k] * n, v = value[k];
+            for (int64_t e = 0; e < m; e++)
+                sum[e] += v * from[target[e0 + e]];
+        }
+        for (int64_t e = 0; e < m; e++)
+            grad[e0 + e] += (double)sum[e];
+    }
+}
+
+static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, int64_t n, int64_t width, int64_t steps,
+    const void *const *x, const REAL *panel, uint32_t *column, REAL *value, double *grad) {
+    for (int64_t row = 0; row < proj->n_rows; row++) {
+        int64_t begin = proj->dense ? row * n : slice->row_begin[row];
+        int64_t end = proj->dense ? begin + n : slice->row_begin[row + 1];
+        int64_t n_column = begin < end ? LW_T(columns)(steps, x, row, width, column, value) : 0;
+        if (n_column == 0) continue;
+        if (proj->dense)
+            LW_T(row_dense)(n, n_column, column, value, panel, grad + begin);
+        else
+            LW_T(row_sparse)(end - begin, proj->target + begin, n, n_column, column, value, panel, grad + begin);
+    }
+}
+
+#undef LANES
+#undef REAL
+#undef LW_T
