@@ -146,14 +146,18 @@ static lw_err produce_drawn(rule *r, int64_t round, int32_t *dest, void *records
 
 static lw_err edge_check(const rule *r, int64_t i) {
     const lw_edge *e = &r->edges[i];
-    LW_CHECK(e->target >= 0 && e->target < r->post->size, LW_EUSE, "synapse %lld has target %lld; allowed: 0 to %lld",
-        (long long)i, (long long)e->target, (long long)r->post->size - 1);
-    LW_CHECK(e->source >= 0 && e->source < r->pre->size, LW_EUSE, "synapse %lld has source %lld; allowed: 0 to %lld",
-        (long long)i, (long long)e->source, (long long)r->pre->size - 1);
+    const char *name = r->net->proj[r->proj].view.name;
+    LW_CHECK(e->target >= 0 && e->target < r->post->size, LW_EUSE,
+        "projection \"%s\": synapse %lld has target %lld; allowed: 0 to %lld", name, (long long)i, (long long)e->target,
+        (long long)r->post->size - 1);
+    LW_CHECK(e->source >= 0 && e->source < r->pre->size, LW_EUSE,
+        "projection \"%s\": synapse %lld has source %lld; allowed: 0 to %lld", name, (long long)i, (long long)e->source,
+        (long long)r->pre->size - 1);
     LW_CHECK(e->delay >= 0 && e->delay <= NET_DELAY_MOST, LW_EUSE,
-        "synapse %lld has a delay of %d steps; allowed: 0 to %d", (long long)i, (int)e->delay, (int)NET_DELAY_MOST);
-    LW_CHECK(
-        isfinite(e->weight), LW_EUSE, "synapse %lld has weight %g; allowed: finite numbers", (long long)i, e->weight);
+        "projection \"%s\": synapse %lld has a delay of %d steps; allowed: 0 to %d", name, (long long)i, (int)e->delay,
+        (int)NET_DELAY_MOST);
+    LW_CHECK(isfinite(e->weight), LW_EUSE, "projection \"%s\": synapse %lld has weight %g; allowed: finite numbers",
+        name, (long long)i, e->weight);
     return LW_OK;
 }
 
@@ -275,9 +279,10 @@ static lw_err edges_sort(const rule *r, net_incoming *out) {
         qsort(e, (size_t)n, sizeof *e, edge_order);
         for (int64_t k = 1; k < n; k++)
             LW_CHECK(edge_order(&e[k - 1], &e[k]) != 0, LW_EUSE,
-                "the synapse to target %lld from source %u is given twice with order %d; orders of one pair must "
-                "differ",
-                (long long)(r->post->gid[t] - r->post->gid_begin), (unsigned)e[k].source, (int)e[k].order);
+                "projection \"%s\": the synapse to target %lld from source %u is given twice with order %d; orders of "
+                "a pair must differ",
+                r->net->proj[r->proj].view.name, (long long)(r->post->gid[t] - r->post->gid_begin),
+                (unsigned)e[k].source, (int)e[k].order);
     }
     return LW_OK;
 }

@@ -30,6 +30,8 @@ static lw_err cycle_fail(int32_t at, int32_t n_pop, const char *const *name, int
         next[before] = at;
         at = before;
     }
+    for (int32_t i = next[at], end = at; i != end; i = next[i])
+        if (i < at) at = i; /* tell it from its first population on */
     int32_t i = at;
     do {
         used += (size_t)snprintf(text + used, sizeof text - used, "%s -> ", name[i]);
