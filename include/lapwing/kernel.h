@@ -52,9 +52,9 @@ typedef struct lw_kernel_args {
     void *out_tan;                 /* fire_tan writes it: spiking ds = slope du; graded d output */
     const double *const *coef_tan; /* [n_coef], each [n] */
 
-    /* adjoints; input_adj and coef_adj are accumulated where not NULL */
+    /* adjoints; coef_adj is accumulated where not NULL */
     void *const *state_adj;   /* [n_state], in and out: adjoint of the kernel's result -> of its argument */
-    void *const *input_adj;   /* [n_input], written (not accumulated) by update_adj */
+    void *const *input_adj;   /* [n_input], written (not accumulated) by update_adj; never NULL there */
     const void *out_adj;      /* [n,width] adjoint of the emitted spike or graded output, read by fire_adj */
     double *const *coef_adj;  /* [n_coef], each [n], accumulated over lanes; NULL: no parameter gradient */
 } lw_kernel_args;
@@ -121,6 +121,14 @@ typedef struct lw_model {
 
 /** Loops are written once and specialised by constant arguments. */
 #define LW_KERNEL_INLINE static inline __attribute__((always_inline))
+/** Before a loop whose iterations touch different elements of arrays that do not overlap (restrict on locals is not enough for gcc). */
+#if defined(__clang__)
+#define LW_KERNEL_LOOP _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define LW_KERNEL_LOOP _Pragma("GCC ivdep")
+#else
+#define LW_KERNEL_LOOP
+#endif
 
 /** Divided difference exp[x1, ..., xn], 1 <= n <= 8, in any order of the points, equal points included. The entry (1,n) of the exponential
  *  of the bidiagonal matrix with x on the diagonal and 1 above it (Opitz 1964), by Taylor series, scaling and squaring. The points are

@@ -29,13 +29,6 @@ static bool stores(const kernel *k, lw_store_kind kind, int index) {
     return false;
 }
 
-static bool needs_kind(const kernel *k, lw_leaf leaf) {
-    const int count = leaf == LW_LEAF_COEF || leaf == LW_LEAF_COEF_TAN ? k->e->plan->n_coef : LW_AST_MAX;
-    for (int i = 0; i < count; i++)
-        if (needs(k, leaf, i)) return true;
-    return false;
-}
-
 /* ------------------------------------------------------------------ array pointers */
 
 static void pointer_in(const kernel *k, const char *type, lw_leaf leaf, int index, const char *field, bool indexed) {
@@ -79,8 +72,8 @@ static void emit_pointers(const kernel *k) {
         pointer_in(k, k->real, LW_LEAF_IN, i, point ? "point_in" : "input", true);
         pointer_in(k, k->real, LW_LEAF_IN_TAN, i, "input_tan", true);
         if (stores(k, LW_STORE_INPUT_ADJ, i))
-            lw_text_add(text, "%s%s *restrict const %s_adj_arr = args->input_adj ? args->input_adj[%d] : NULL;\n", pad4,
-                k->real, k->e->input[i], i);
+            lw_text_add(
+                text, "%s%s *restrict const %s_adj_arr = args->input_adj[%d];\n", pad4, k->real, k->e->input[i], i);
     }
     pointer_in(k, k->real, LW_LEAF_SPIKE, 0, point ? "point_spike" : "spike", false);
     pointer_in(k, k->real, LW_LEAF_SLOPE, 0, "point_slope", false);
@@ -104,40 +97,54 @@ static void emit_pointers(const kernel *k) {
 
 /* ------------------------------------------------------------------ loads */
 
-static void load(const kernel *k, const char *type, lw_leaf leaf, int index, const char *where) {
+/* Where the lane loop does not change a value, it is loaded before it: gcc would otherwise move the load into one
+ * branch of a selection and fail to vectorise. The constant arguments leave one of the two loads. */
+typedef struct place {
+    const char *before, *condition, *inside; /* index before the loop; when to load again inside, and from where */
+} place;
+
+static void load(const kernel *k, const char *type, lw_leaf leaf, int index, const place *where, bool before) {
     char name[2 * LW_NAME_MAX];
-    if (!needs(k, leaf, index)) return;
+    const char *cast = leaf == LW_LEAF_COEF_TAN && k->e->single ? "(float)" : "";
+    if (!needs(k, leaf, index) || (before && !where->before)) return;
     lw_emit_leaf_name(k->e, leaf, index, name);
-    lw_text_add(k->e->text, "%sconst %s %s = %s%s_arr[%s];\n", pad12, type, name,
-        leaf == LW_LEAF_COEF_TAN && k->e->single ? "(float)" : "", name, where);
+    if (before)
+        lw_text_add(k->e->text, "%s%s %s = %s%s_arr[%s];\n", pad8, type, name, cast, name, where->before);
+    else if (where->before)
+        lw_text_add(
+            k->e->text, "%sif (%s) %s = %s%s_arr[%s];\n", pad12, where->condition, name, cast, name, where->inside);
+    else
+        lw_text_add(k->e->text, "%sconst %s %s = %s_arr[%s];\n", pad12, type, name, name, where->inside);
 }
 
-static void emit_loads(const kernel *k) {
+static void emit_loads(const kernel *k, bool before) {
+    static const place own = {NULL, NULL, "at"}, coef = {"flat ? 0 : row * stride", "flat && stride", "lane"};
+    static const place direction = {"flat ? 0 : row", "flat", "lane"}, at_point = {"shared ? row : 0", "!shared", "at"};
     const lw_plan *plan = k->e->plan;
     const lw_model_source *s = plan->source;
-    const char *point = k->body->at_point ? "px" : "at";
+    const place *point = k->body->at_point ? &at_point : &own;
     for (int c = 0; c < plan->n_coef; c++) {
-        load(k, k->real, LW_LEAF_COEF, c, "cx");
-        load(k, k->real, LW_LEAF_COEF_TAN, c, "dx");
+        load(k, k->real, LW_LEAF_COEF, c, &coef, before);
+        load(k, k->real, LW_LEAF_COEF_TAN, c, &direction, before);
     }
     for (int i = 0; i < s->n_state; i++) {
-        load(k, k->real, LW_LEAF_OLD, i, point);
-        load(k, k->real, LW_LEAF_PRE, i, point);
-        load(k, k->real, LW_LEAF_STATE_TAN, i, "at");
-        load(k, k->real, LW_LEAF_STATE_ADJ, i, "at");
+        load(k, k->real, LW_LEAF_OLD, i, point, before);
+        load(k, k->real, LW_LEAF_PRE, i, point, before);
+        load(k, k->real, LW_LEAF_STATE_TAN, i, &own, before);
+        load(k, k->real, LW_LEAF_STATE_ADJ, i, &own, before);
     }
     for (int i = 0; i < s->n_input; i++) {
-        load(k, k->real, LW_LEAF_IN, i, point);
-        load(k, k->real, LW_LEAF_IN_TAN, i, "at");
+        load(k, k->real, LW_LEAF_IN, i, point, before);
+        load(k, k->real, LW_LEAF_IN_TAN, i, &own, before);
     }
-    load(k, k->real, LW_LEAF_SPIKE, 0, point);
-    load(k, k->real, LW_LEAF_SLOPE, 0, point);
-    load(k, k->real, LW_LEAF_OUT_ADJ, 0, "at");
-    if (k->body->counts_down) {
+    load(k, k->real, LW_LEAF_SPIKE, 0, point, before);
+    load(k, k->real, LW_LEAF_SLOPE, 0, point, before);
+    load(k, k->real, LW_LEAF_OUT_ADJ, 0, &own, before);
+    if (k->body->counts_down && !before) {
         lw_text_add(k->e->text, "%sconst int32_t refractory = refractory_arr[at];\n", pad12);
         lw_text_add(k->e->text, "%sconst int held = refractory > 0;\n", pad12);
-    } else if (needs(k, LW_LEAF_HELD, 0)) {
-        lw_text_add(k->e->text, "%sconst int held = held_arr[px] != 0;\n", pad12);
+    } else if (!k->body->counts_down) {
+        load(k, "int", LW_LEAF_HELD, 0, point, before);
     }
 }
 
@@ -168,7 +175,7 @@ static void emit_store(const kernel *k, const lw_store *st) {
         lw_text_add(text, "%s%s_adj_arr[at] = ", pad12, e->state[st->index]);
         break;
     case LW_STORE_INPUT_ADJ:
-        lw_text_add(text, "%sif (%s_adj_arr) %s_adj_arr[at] = ", pad12, e->input[st->index], e->input[st->index]);
+        lw_text_add(text, "%s%s_adj_arr[at] = ", pad12, e->input[st->index]);
         break;
     case LW_STORE_COEF_ADJ:
         lw_text_add(text, "%sconst %s %s_part = ", pad12, k->real, e->coef[st->index]);
@@ -223,28 +230,24 @@ void lw_emit_kernel(lw_emitter *e, const lw_body *body) {
         lw_text_add(text, "%s(void)args, (void)flat, (void)shared, (void)stride; /* changes nothing */\n}\n\n", pad4);
         return;
     }
-    const bool by_point =
-        body->at_point && (needs_kind(&k, LW_LEAF_OLD) || needs_kind(&k, LW_LEAF_PRE) || needs_kind(&k, LW_LEAF_IN) ||
-                              needs(&k, LW_LEAF_SPIKE, 0) || needs(&k, LW_LEAF_SLOPE, 0) || needs(&k, LW_LEAF_HELD, 0));
-    const bool by_coef = needs_kind(&k, LW_LEAF_COEF), by_direction = needs_kind(&k, LW_LEAF_COEF_TAN);
-    lw_text_add(
-        text, "%sconst int64_t rows = flat ? 1 : args->n, lanes = flat ? args->n * args->width : args->width;\n", pad4);
+    lw_text_add(text,
+        "%sconst int64_t rows = flat ? args->n > 0 : args->n, lanes = flat ? args->n * args->width : args->width;\n",
+        pad4);
     emit_pointers(&k);
-    if (!by_point) lw_text_add(text, "%s(void)shared;\n", pad4);
-    if (!by_coef) lw_text_add(text, "%s(void)stride;\n", pad4);
-    if (body->counts_down)
-        lw_text_add(text,
-            "%sif (args->held)\n%sfor (int64_t k = 0; k < args->n * args->width; k++)\n%sargs->held[k] = "
-            "refractory_arr[k] > 0;\n",
-            pad4, pad8, pad12);
+    lw_text_add(text, "%s(void)shared, (void)stride;\n", pad4);
+    if (body->counts_down) {
+        lw_text_add(text, "%suint8_t *restrict const held_arr = args->held;\n", pad4);
+        lw_text_add(text, "%sif (held_arr) {\n%sLW_KERNEL_LOOP\n", pad4, pad8);
+        lw_text_add(text, "%sfor (int64_t k = 0; k < rows * lanes; k++)\n", pad8);
+        lw_text_add(text, "%sheld_arr[k] = refractory_arr[k] > 0;\n%s}\n", pad12, pad4);
+    }
     lw_text_add(text, "%sfor (int64_t row = 0; row < rows; row++) {\n", pad4);
     emit_sums(&k, true);
+    emit_loads(&k, true);
+    lw_text_add(text, "%sLW_KERNEL_LOOP\n", pad8);
     lw_text_add(text, "%sfor (int64_t lane = 0; lane < lanes; lane++) {\n", pad8);
     lw_text_add(text, "%sconst int64_t at = flat ? lane : row * lanes + lane;\n", pad12);
-    if (by_coef) lw_text_add(text, "%sconst int64_t cx = (flat ? lane : row) * stride;\n", pad12);
-    if (by_point) lw_text_add(text, "%sconst int64_t px = shared ? row : at;\n", pad12);
-    if (by_direction) lw_text_add(text, "%sconst int64_t dx = flat ? lane : row;\n", pad12);
-    emit_loads(&k);
+    emit_loads(&k, false);
     lw_emit_temporaries(e, pad12);
     for (int i = 0; i < body->n_store; i++)
         emit_store(&k, &body->store[i]);
