@@ -48,8 +48,7 @@ static lw_err trainer_room(lw_trainer *t) {
     return LW_OK;
 }
 
-static lw_err trainer_check(const lw_grid *grid, const lw_train_spec *spec, const lw_theta *theta) {
-    (void)grid;
+static lw_err trainer_check(const lw_train_spec *spec, const lw_theta *theta) {
     LW_TRY(optimizer_check(&spec->optimizer, spec->epochs));
     LW_CHECK(
         spec->patience >= 0, LW_EUSE, "patience is %lld epochs, allowed are numbers from 0", (long long)spec->patience);
@@ -68,7 +67,7 @@ lw_err lw_trainer_create(
     t->net = net;
     t->spec = *spec;
     LW_TRY_TO(lw_comm_agree(grid->world, lw_theta_create(net, &t->theta)), failed);
-    err = trainer_check(grid, spec, t->theta);
+    err = trainer_check(spec, t->theta);
     if (err == LW_OK) err = order_create(spec->seed, data->n_samples, spec->validation, &t->order);
     if (err == LW_OK) err = trainer_room(t);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
