@@ -119,7 +119,6 @@ static lw_kernel_args pop_args(const lw_tangent *t, int p, void **state_tan) {
     a.point_in = (const void *const *)pop->input;
     a.point_pre = (const void *const *)pop->state;
     a.state_tan = state_tan;
-    a.reset_detached = t->sim->options.reset_detached;
     return a;
 }
 
@@ -349,7 +348,9 @@ lw_err lw_tangent_create(lw_sim *sim, int64_t k, bool at_cut, lw_tangent **out) 
         lw_comm_sum_i64(comm, &t->rows_global, 1);
         for (int p = 0; at_cut && p < sim->n_pop; p++)
             if (!t->pop[p].early) margin_recover(t, p);
+        unsigned mode = engine_fp_begin();
         if (!at_cut) err = to_cut(t, sim->step, t->clock, false);
+        engine_fp_end(mode);
     }
     if (err != LW_OK) lw_tangent_destroy(&t);
     *out = t;

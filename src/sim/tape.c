@@ -241,7 +241,7 @@ lw_err lw_tape_forward(lw_tape *tape, int64_t n_steps) {
     for (int64_t t = 0; t < n_steps && err == LW_OK; t += sim->epoch)
         err = epoch_record(tape, t, t + sim->epoch < n_steps ? t + sim->epoch : n_steps);
     engine_fp_end(mode);
-    return err;
+    return lw_comm_agree(lw_net_comm(sim->net), err == LW_OK ? sim->error : err);
 }
 
 lw_err tape_check(const lw_tape *tape) {
@@ -268,6 +268,5 @@ lw_kernel_args tape_args(const lw_tape *tape, int p, int64_t t, tape_point *at) 
     a.point_slope = rec->slope ? rec->slope + shift : NULL;
     a.point_held = rec->held ? rec->held + t * cells : NULL;
     a.point_width = tape->sim->width;
-    a.reset_detached = tape->sim->options.reset_detached;
     return a;
 }

@@ -178,11 +178,34 @@ static double bench_rate(const lw_comm *self, bench_drive drive) {
     return rate;
 }
 
+/* largest state after 150 steps on one rank */
+static double bench_size(const lw_comm *self, bench_drive drive) {
+    lw_sim_options o = bench_options(&drive, 1);
+    bench b = bench_create(self, BENCH_RECURRENT, &drive, &o, LW_PARTITION_BLOCK, 0);
+    CHECK_OK(lw_sim_advance(b.sim, N_FEED, NULL));
+    double x[N_HID], size = 0;
+    for (int i = 0; i < drive.model->n_state; i++) {
+        lw_sim_state_get(b.sim, 1, i, x);
+        for (int j = 0; j < N_HID; j++)
+            size = isfinite(x[j]) ? fmax(size, fabs(x[j])) : INFINITY;
+    }
+    bench_destroy(&b);
+    return size;
+}
+
+/* Models without inputs have no place in a network. */
+static bool bench_fits(const lw_model *model) {
+    return model->n_input > 0;
+}
+
 static bench_drive bench_drive_of(const lw_comm *self, const lw_model *model) {
     bool mv = model->n_state > 0 && strcmp(model->state[0].unit, "mV") == 0;
     for (int i = 0; i < model->n_state; i++)
         mv = mv || strcmp(model->state[i].unit, "mV") == 0;
     bench_drive d = {.model = model, .input = 0.1, .weight = 0.1, .slope = mv ? 0.2 : 2};
+    /* maps and flows leave their attractor when kicked too hard */
+    for (int i = 0; !model->emits_spikes && i < 8 && bench_size(self, d) > 1e6; i++)
+        d.input = d.weight = d.input / 8;
     if (!model->emits_spikes) return d;
     for (int i = 0; i < 24 && bench_rate(self, d) < 0.08; i++)
         d.input = d.weight = 2 * d.input;
