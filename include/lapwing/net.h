@@ -9,8 +9,8 @@
  * A projection is cut into slices, one per distinct delay, so that a step visits only what is due.
  *
  *    five neurons on two ranks, block partition, ring 0->1->2->3->4->0, all delays 1
- *    rank 0: lids 0 1 2 = gids 0 1 2   slots 0 1 4 (gids), slot 2 is halo; rows: 0:{1} 1:{2} 4:{0}   (targets as lids)
- *    rank 1: lids 0 1   = gids 3 4     slots 2 3   (gids), slot 0 is halo; rows: 2:{0} 3:{1}
+ *    rank 0: lids 0 1   = gids 0 1     slots 0 4   (gids), slot 1 is halo; rows: 0:{1} 4:{0}   (targets as lids)
+ *    rank 1: lids 0 1 2 = gids 2 3 4   slots 1 2 3 (gids), slot 0 is halo; rows: 1:{0} 2:{1} 3:{2}
  */
 #ifndef LAPWING_NET_H
 #define LAPWING_NET_H
@@ -34,7 +34,7 @@ typedef struct lw_edge {
     int64_t target, source;
     double weight;
     int32_t delay; /* steps */
-    int32_t order; /* number among synapses of this (target, source), so that multapses keep apart */
+    int32_t order; /* number among synapses of this (target, source), so that multapses keep apart; given edges of one pair must differ in it */
 } lw_edge;
 
 typedef struct lw_population_spec {
@@ -57,7 +57,8 @@ typedef struct lw_projection_spec {
     bool autapses, multapses;
     bool learn;      /* weights are trained */
     bool zero_mean;  /* subtract the mean weight of each target's incoming synapses of this projection */
-    lw_dist weight;  /* units of the port; for LW_RULE_EDGES the edges' own weights are used instead */
+    lw_dist weight;  /* units of the port; for LW_RULE_EDGES the edges' own weights are used instead. A list is allowed for one_to_one (by
+                        target) and all_to_all ([target * size of pre + source]) */
     lw_dist delay;   /* ms; rounded to steps, at least 1 unless exactly 0; for LW_RULE_EDGES the edges' own */
     const lw_edge *edges; /* LW_RULE_EDGES: this rank's share of the edges, in any distribution over ranks */
     int64_t n_edges;
@@ -123,7 +124,8 @@ typedef struct lw_proj_view {
     const char *name;
     int32_t pre, post, port;
     bool learn;
-    bool dense;           /* one slice, every row holds all local targets in order; target == NULL */
+    bool dense;           /* every pair of the network exists once, with one delay: one slice, every row holds all local targets in order;
+                             target == NULL */
     int64_t n_rows;       /* slots of pre */
     int64_t n_edges;      /* local */
     int64_t n_edges_global;
@@ -172,8 +174,12 @@ int32_t lw_net_owner(const lw_net *net, int64_t gid);
 int64_t lw_net_gid(const lw_net *net, int64_t lid);
 
 /** Local synapses of a projection sorted by (target gid, source gid, order), and for each its edge number here (both from lw_alloc, caller
- *  frees; either may be NULL). target and source are indices within the populations. **Local**. The canonical order of checkpoints. */
+ *  frees; either may be NULL). target and source are indices within the populations; `order` counts the synapses of a pair from 0, by delay, then
+ *  as they are stored. **Local**. The canonical order of checkpoints. */
 lw_err lw_net_edges(const lw_net *net, int proj, lw_edge **edges, int64_t **edge_number, int64_t *n) LW_MUST_CHECK;
+/** Give a projection that holds one number for all weights (weight_one) an array of its own, so that weights can be written. Views taken before
+ *  are stale. Nothing where there is an array. **Local**. */
+lw_err lw_net_weight_array(lw_net *net, int proj) LW_MUST_CHECK;
 /** Weight of an edge as double, whatever the storage. */
 double lw_net_weight(const lw_proj_view *proj, int64_t edge);
 

@@ -327,3 +327,15 @@ lw_err net_storage(lw_net *net, const lw_projection_spec *spec, int32_t proj, ne
     net_incoming_free(in);
     return err;
 }
+
+lw_err lw_net_weight_array(lw_net *net, int proj) {
+    LW_ASSERT(proj >= 0 && proj < net->n_proj);
+    lw_proj_view *view = &net->proj[proj].view;
+    if (!view->weight_one) return LW_OK;
+    LW_TRY(lw_alloc((size_t)view->n_edges, lw_dtype_size(view->weight_type), "weights", &view->weight));
+    for (int64_t i = 0; i < view->n_edges; i++)
+        weight_set(view, i, view->weight_value);
+    view->weight_one = false;
+    view->weight_value = 0;
+    return LW_OK;
+}

@@ -192,6 +192,38 @@ TEST(more_ranks_than_neurons) {
     }
 }
 
+/* The picture in the header: five neurons in a ring, on two ranks. */
+TEST(five_neurons_on_two_ranks) {
+    if (lw_comm_size(world()) != 2) return;
+    static const int64_t lids[2] = {2, 3}, slots[2][3] = {{0, 4}, {1, 2, 3}}, lid_there[2][3] = {{0, 2}, {1, 0, 1}};
+    static const int owner[2][3] = {{0, 1}, {0, 1, 1}};
+    static const uint32_t target[2][3] = {{1, 0}, {0, 1, 2}};
+    lw_edge edge[5];
+    for (int i = 0; i < 5; i++)
+        edge[i] = (lw_edge){.target = (i + 1) % 5, .source = i, .weight = 1, .delay = 1};
+    int rank = lw_comm_rank(world());
+    lw_population_spec pop = {.name = "ring", .model = &toy, .size = 5};
+    lw_projection_spec proj = plain(0, 0, LW_RULE_EDGES, 0, 0);
+    proj.edges = edge;
+    proj.n_edges = rank == 0 ? 5 : 0;
+    lw_net_spec spec = {.dt = 1, .n_pop = 1, .n_proj = 1, .pop = &pop, .proj = &proj};
+    lw_net *net = NULL;
+    CHECK_OK(lw_net_create(world(), &spec, &net));
+    lw_slot_view slot = lw_net_slots(net);
+    lw_proj_view view = lw_net_proj(net, 0);
+    CHECK_INT(lw_net_n_local(net), lids[rank]);
+    CHECK_INT(slot.n, lids[rank]);
+    CHECK_INT(view.n_slices, 1);
+    for (int i = 0; i < lids[rank]; i++) {
+        CHECK_INT(slot.gid[i], slots[rank][i]);
+        CHECK_INT(slot.owner[i], owner[rank][i]);
+        CHECK_INT(slot.owner_lid[i], lid_there[rank][i]);
+        CHECK_INT(view.slice[0].row_begin[i], i);
+        CHECK_INT(view.target[i], target[rank][i]);
+    }
+    lw_net_destroy(&net);
+}
+
 TEST(stats_count_everything) {
     lw_net *net = build(world(), LW_PARTITION_BLOCK);
     lw_net_stats s = lw_net_stats_get(net);
@@ -215,4 +247,5 @@ TEST(stats_count_everything) {
 }
 
 CHECK_MAIN(CASE(names_and_sizes), CASE(partitions_cut_as_promised), CASE(slots_are_the_needed_sources),
-    CASE(parameters_and_state_follow_their_keys), CASE(more_ranks_than_neurons), CASE(stats_count_everything))
+    CASE(parameters_and_state_follow_their_keys), CASE(more_ranks_than_neurons), CASE(five_neurons_on_two_ranks),
+    CASE(stats_count_everything))

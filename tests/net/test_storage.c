@@ -187,5 +187,22 @@ TEST(delays_become_steps) {
     }
 }
 
+TEST(weight_array_on_request) {
+    lw_projection_spec proj[N_KINDS];
+    kinds(proj);
+    proj[1].weight = lw_dist_number(0.5);
+    for (int type = 0; type < 2; type++) {
+        lw_net *net = build(proj, N_KINDS, LW_PARTITION_BLOCK, (lw_dtype)type);
+        uint64_t before = net_digest(net);
+        for (int i = 0; i < N_KINDS; i++) {
+            CHECK_OK(lw_net_weight_array(net, i));
+            CHECK(!lw_net_proj(net, i).weight_one && lw_net_proj(net, i).weight);
+        }
+        CHECK(net_digest(net) == before);
+        lw_net_destroy(&net);
+    }
+}
+
 CHECK_MAIN(CASE(slices_hold_the_listed_edges), CASE(storage_is_as_small_as_it_may_be),
-    CASE(reading_back_gives_the_same_storage), CASE(lists_of_weights), CASE(delays_become_steps))
+    CASE(reading_back_gives_the_same_storage), CASE(lists_of_weights), CASE(delays_become_steps),
+    CASE(weight_array_on_request))
