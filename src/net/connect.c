@@ -355,18 +355,43 @@ static bool complete(const lw_projection_spec *spec) {
            spec->delay.kind == LW_DIST_CONSTANT;
 }
 
+/* Products of sizes must stay numbers. Given edges exist already. */
+static lw_err amount_check(const rule *r) {
+    double targets = (double)r->post->n_local, n = 0;
+    switch (r->spec->rule) {
+    case LW_RULE_ALL_TO_ALL:
+    case LW_RULE_PAIRWISE_BERNOULLI:
+        n = targets * (double)r->pre->size * (r->spec->rule == LW_RULE_ALL_TO_ALL ? 1 : r->spec->p);
+        break;
+    case LW_RULE_FIXED_INDEGREE:
+        n = targets * (double)r->spec->n;
+        break;
+    case LW_RULE_FIXED_OUTDEGREE:
+    case LW_RULE_SMALL_WORLD:
+        n = (double)r->pre->size * (double)r->spec->n / r->net->partition.size;
+        break;
+    case LW_RULE_ONE_TO_ONE:
+    case LW_RULE_EDGES:
+        break;
+    }
+    LW_CHECK(n < 0x1p50, LW_EMEM, "projection \"%s\" has about %.3g synapses per rank; no rank can hold more than %.3g",
+        r->net->proj[r->proj].view.name, n, 0x1p50);
+    return LW_OK;
+}
+
 lw_err net_connect(
     const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given, net_incoming *out) {
     rule r = {.net = net, .spec = spec, .pre = &net->pop[spec->pre], .post = &net->pop[spec->post], .proj = proj};
     *out = (net_incoming){.n_targets = r.post->n_local};
-    if (complete(spec)) {
+    lw_err err = amount_check(&r);
+    if (err == LW_OK && complete(spec)) {
         out->complete = true;
         out->n = r.post->n_local * r.pre->size;
-        return LW_OK;
+    } else if (err == LW_OK) {
+        err = lw_alloc((size_t)out->n_targets + 1, sizeof *out->begin, "synapses by target", &out->begin);
     }
-    lw_err err = lw_alloc((size_t)out->n_targets + 1, sizeof *out->begin, "synapses by target", &out->begin);
     err = lw_comm_agree(net->comm, err);
-    if (err == LW_OK) {
+    if (err == LW_OK && !out->complete) {
         bool from_sources = spec->rule == LW_RULE_FIXED_OUTDEGREE || spec->rule == LW_RULE_SMALL_WORLD;
         if (spec->rule == LW_RULE_EDGES)
             err = connect_edges(&r, given, out);

@@ -132,6 +132,7 @@ lw_err net_build_partitioned(const lw_comm *comm, const lw_net_spec *spec, const
 lw_err lw_net_create(const lw_comm *comm, const lw_net_spec *spec, lw_net **out) {
     *out = NULL;
     LW_TRY(lw_comm_agree(comm, net_spec_check(spec)));
+    LW_TRY(net_spec_agree(comm, spec));
     return net_build_partitioned(comm, spec, NULL, out);
 }
 

@@ -8,9 +8,10 @@
 
 #include <lapwing/net.h>
 
-enum { NET_DELAY_MOST = 1 << 20 };        /* steps; the history of emitted values is as deep as the largest delay */
-#define NET_SIZE_MOST INT64_C(4294967295) /* neurons of a population, neurons of a rank: indices are stored as uint32  \
-                                           */
+enum { NET_DELAY_MOST = 1 << 20 }; /* steps; the history of emitted values is as deep as the largest delay */
+#define NET_SIZE_MOST                                                                                                  \
+    INT64_C(4294967295) /* neurons of a population, neurons of a rank: indices are stored as uint32                    \
+                         */
 
 /** Who owns which neuron. BLOCK and ROUND_ROBIN are formulas, SCOTCH is a table. */
 typedef struct net_partition {
@@ -65,6 +66,8 @@ lw_err net_build_partitioned(
 /* ---- spec.c */
 /** **Local**. Everything that can be known before anything is drawn. */
 lw_err net_spec_check(const lw_net_spec *spec) LW_MUST_CHECK;
+/** EUSE when ranks hold different (checked) specifications. **Collective**. */
+lw_err net_spec_agree(const lw_comm *comm, const lw_net_spec *spec) LW_MUST_CHECK;
 /** Name of projection i: its own, or "pre_post", "pre_post_2" ...; those before it are `named`. From lw_alloc.
  * **Local**. */
 lw_err net_spec_proj_name(const lw_net_spec *spec, int32_t i, const net_proj *named, char **out) LW_MUST_CHECK;

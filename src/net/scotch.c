@@ -198,27 +198,31 @@ static lw_err graph_part(graph *g, MPI_Comm mpi, int n_parts, SCOTCH_Num *part) 
     return LW_OK;
 }
 
-/* Parts by vertex (rank by rank, lid by lid) -> parts by gid, on every rank. **Collective** */
+/* Parts by vertex (rank by rank, lid by lid) -> parts by gid, on every rank. The network has blocks: within a
+ * population those of lower ranks come first. **Collective** */
 static lw_err table_create(const lw_net *net, const SCOTCH_Num *part, int32_t **out) {
     int32_t *mine = NULL, *all = NULL, *table = NULL;
-    int64_t bytes = 0, n = lw_net_n_global(net), at = 0;
+    int64_t *next = NULL; /* [n_pop] gid of the next neuron */
+    int64_t bytes = 0, at = 0;
     const net_partition *p = &net->partition;
     lw_err err = lw_alloc((size_t)net->n_local, sizeof *mine, "owners of neurons", &mine);
     for (int64_t v = 0; v < net->n_local && err == LW_OK; v++)
         mine[v] = (int32_t)part[v];
-    if (err == LW_OK) err = lw_alloc((size_t)n, sizeof *table, "owners of neurons", &table);
+    if (err == LW_OK) err = lw_alloc((size_t)lw_net_n_global(net), sizeof *table, "owners of neurons", &table);
+    if (err == LW_OK) err = lw_alloc((size_t)p->n_pop, sizeof *next, "owners of neurons", &next);
     LW_TRY_TO(lw_comm_agree(net->comm, err), done);
     LW_TRY_TO(lw_comm_allgatherv(net->comm, mine, net->n_local * (int64_t)sizeof *mine, (void **)&all, &bytes), done);
+    memcpy(next, p->gid_begin, (size_t)p->n_pop * sizeof *next);
     for (int r = 0; r < p->size; r++) {
         for (int32_t pop = 0; pop < p->n_pop; pop++) {
-            int64_t begin = p->gid_begin[pop], count = net_partition_count(p, pop, r);
-            for (int b = 0; b < r; b++) /* blocks: those of lower ranks come first */
-                begin += net_partition_count(p, pop, b);
-            memcpy(table + begin, all + at, (size_t)count * sizeof *table);
+            int64_t count = net_partition_count(p, pop, r);
+            memcpy(table + next[pop], all + at, (size_t)count * sizeof *table);
+            next[pop] += count;
             at += count;
         }
     }
 done:
+    lw_free(next);
     lw_free(all);
     lw_free(mine);
     if (err != LW_OK) {

@@ -212,6 +212,66 @@ lw_err net_spec_check(const lw_net_spec *spec) {
     return cycle_check(spec);
 }
 
+/* FNV-1a over what must be equal on all ranks: everything but the models' addresses and the given edges. */
+static uint64_t hash_bytes(uint64_t h, const void *data, size_t n) {
+    const unsigned char *byte = data;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ byte[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+static uint64_t hash_integer(uint64_t h, int64_t x) {
+    return hash_bytes(h, &x, sizeof x);
+}
+
+static uint64_t hash_dist(uint64_t h, const lw_dist *d) {
+    h = hash_integer(h, (int64_t)d->kind * 2 + d->redraw);
+    h = hash_bytes(h, d->p, sizeof d->p);
+    h = hash_bytes(h, &d->lo, sizeof d->lo);
+    h = hash_bytes(h, &d->hi, sizeof d->hi);
+    return d->kind == LW_DIST_LIST ? hash_bytes(h, d->list, (size_t)d->n_list * sizeof *d->list) : h;
+}
+
+static uint64_t hash_pop(uint64_t h, const lw_population_spec *pop) {
+    const lw_model *model = pop->model;
+    h = hash_bytes(h, pop->name, strlen(pop->name));
+    h = hash_bytes(h, model->name, strlen(model->name));
+    h = hash_integer(h, pop->size);
+    for (int32_t i = 0; i < model->n_param; i++) {
+        if (pop->param) h = hash_dist(h, &pop->param[i]);
+        if (pop->learn) h = hash_integer(h, pop->learn[i]);
+    }
+    for (int32_t i = 0; i < model->n_state && pop->has_init; i++)
+        if (pop->has_init[i]) h = hash_dist(hash_integer(h, i), &pop->init[i]);
+    return h;
+}
+
+static uint64_t hash_proj(uint64_t h, const lw_projection_spec *proj) {
+    int64_t number[] = {proj->pre, proj->post, proj->port, (int64_t)proj->rule, proj->n,
+        proj->autapses | proj->multapses << 1 | proj->learn << 2 | proj->zero_mean << 3};
+    if (proj->name) h = hash_bytes(h, proj->name, strlen(proj->name));
+    h = hash_bytes(h, number, sizeof number);
+    if (proj->rule == LW_RULE_EDGES) return h;
+    h = hash_bytes(h, &proj->p, sizeof proj->p);
+    return hash_dist(hash_dist(h, &proj->weight), &proj->delay);
+}
+
+lw_err net_spec_agree(const lw_comm *comm, const lw_net_spec *spec) {
+    uint64_t h = hash_bytes(UINT64_C(0xcbf29ce484222325), &spec->seed, sizeof spec->seed);
+    h = hash_bytes(h, &spec->dt, sizeof spec->dt);
+    h = hash_integer(h, (int64_t)spec->partition * 2 + spec->weight_type);
+    for (int32_t p = 0; p < spec->n_pop; p++)
+        h = hash_pop(h, &spec->pop[p]);
+    for (int32_t i = 0; i < spec->n_proj; i++)
+        h = hash_proj(h, &spec->proj[i]);
+    int64_t low = (int64_t)(h >> 1), high = low;
+    lw_comm_min_i64(comm, &low, 1);
+    lw_comm_max_i64(comm, &high, 1);
+    LW_CHECK(low == high, LW_EUSE,
+        "ranks were given different specifications of the network; all but given edges must be equal");
+    return LW_OK;
+}
+
 static bool name_taken(const lw_net_spec *spec, int32_t i, const net_proj *named, const char *name) {
     for (int32_t j = 0; j < spec->n_proj; j++)
         if (spec->proj[j].name && strcmp(spec->proj[j].name, name) == 0) return true;

@@ -142,6 +142,19 @@ TEST(edges) {
     refuse("a_b", "target 5 from source 3", "order 2");
 }
 
+/* Ranks that disagree would build different networks, or wait for one another for ever. */
+TEST(specifications_must_agree) {
+    good();
+    if (lw_comm_size(world()) == 1) return;
+    double other = lw_comm_rank(world());
+    proj[2].weight = lw_dist_number(other);
+    refuse("different specifications", NULL, NULL);
+    pops[1].size += (int64_t)other, pops[2].size += (int64_t)other;
+    refuse("different specifications", NULL, NULL);
+    spec.seed += (uint64_t)other;
+    refuse("different specifications", NULL, NULL);
+}
+
 TEST(levels_are_longest_paths) {
     static lw_population_spec chain[5];
     lw_projection_spec p[7];
@@ -175,5 +188,5 @@ TEST(drawn_cycles_are_found) {
     refuse("a -> b -> c -> a", "above 0", NULL);
 }
 
-CHECK_MAIN(CASE(good_is_good), CASE(populations), CASE(projections), CASE(edges), CASE(levels_are_longest_paths),
-    CASE(drawn_cycles_are_found))
+CHECK_MAIN(CASE(good_is_good), CASE(populations), CASE(projections), CASE(edges), CASE(specifications_must_agree),
+    CASE(levels_are_longest_paths), CASE(drawn_cycles_are_found))
