@@ -7,7 +7,7 @@
  * One block of Philox4x32-10 (Salmon et al. 2011, doi:10.1145/2063384.2063405) has 128 bits, more than a step needs: a
  * Poisson stimulus takes one of its four words per step, noise one of its two normal numbers (Box & Muller 1958). The
  * block is keyed by (seed, stimulus), its counter is (gid | lane << 40, number of the group of steps). It is written
- * here for 16 neurons at a time, so that the compiler makes vectors of it: most of a Poisson-driven network's time
+ * here for 64 neurons at a time, so that the compiler makes vectors of it: most of a Poisson-driven network's time
  * would go into one-by-one draws.
  */
 #include <inttypes.h>
@@ -24,7 +24,7 @@
 #include "stimulus_typed.c"
 
 enum {
-    GROUP = 16,     /* neurons per vectorised block of random numbers */
+    GROUP = 64,     /* neurons per vectorised block of random numbers */
     WORDS = 4,      /* 32-bit words of one block */
     TABLE_MAX = 256 /* thresholds of a Poisson table */
 };
@@ -55,17 +55,18 @@ typedef struct engine_stimulus {
 
 /* ------------------------------------------------------------------ random numbers */
 
-/* Philox4x32-10 of GROUP counters under one key; c: [4][GROUP], in place. */
-static void philox(const uint32_t key[2], uint32_t c[WORDS][GROUP]) {
+/* Philox4x32-10 of GROUP counters under one key, in place. */
+static void philox(
+    const uint32_t key[2], uint32_t *restrict c0, uint32_t *restrict c1, uint32_t *restrict c2, uint32_t *restrict c3) {
     uint32_t k0 = key[0], k1 = key[1];
     for (int round = 0; round < 10; round++) {
         for (int i = 0; i < GROUP; i++) {
-            uint64_t a = (uint64_t)0xD2511F53u * c[0][i], b = (uint64_t)0xCD9E8D57u * c[2][i];
-            uint32_t x = (uint32_t)(b >> 32) ^ c[1][i] ^ k0, y = (uint32_t)(a >> 32) ^ c[3][i] ^ k1;
-            c[0][i] = x;
-            c[1][i] = (uint32_t)b;
-            c[2][i] = y;
-            c[3][i] = (uint32_t)a;
+            uint64_t a = (uint64_t)0xD2511F53u * c0[i], b = (uint64_t)0xCD9E8D57u * c2[i];
+            uint32_t x = (uint32_t)(b >> 32) ^ c1[i] ^ k0, y = (uint32_t)(a >> 32) ^ c3[i] ^ k1;
+            c0[i] = x;
+            c1[i] = (uint32_t)b;
+            c2[i] = y;
+            c3[i] = (uint32_t)a;
         }
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
@@ -93,7 +94,7 @@ static void bits_draw(stimulus *s, const lw_pop_view *view, int64_t width, int64
             c[2][i] = (uint32_t)group;
             c[3][i] = (uint32_t)((uint64_t)group >> 32);
         }
-        philox(s->key, c);
+        philox(s->key, c[0], c[1], c[2], c[3]);
         for (int w = 0; w < WORDS; w++)
             memcpy(s->bits + w * n + first, c[w], (size_t)here * sizeof c[w][0]);
     }
