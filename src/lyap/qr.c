@@ -78,11 +78,23 @@ static lw_err scalapack_need(lw_qr *qr) {
     return LW_OK;
 }
 
-lw_err lw_qr_factor(lw_qr *qr, double *block, double *r_diag, double *r) {
+/* What the back ends made of dead columns: ScaLAPACK any direction, CholeskyQR2 a 1 on the diagonal. */
+static void dead_clear(const lw_qr *qr, double *block, const uint8_t *dead, double *r_diag, double *r) {
+    for (int64_t j = 0; j < qr->k; j++) {
+        if (!dead[j]) continue;
+        r_diag[j] = 0;
+        for (int64_t i = 0; i < qr->rows; i++)
+            block[i * qr->k + j] = 0;
+        for (int64_t i = 0; r && i < qr->k; i++)
+            r[i * qr->k + j] = r[j * qr->k + i] = 0;
+    }
+}
+
+lw_err qr_factor_alive(lw_qr *qr, double *block, const uint8_t *dead, double *r_diag, double *r) {
     qr_outcome outcome = QR_UNTOUCHED;
     bool try_cholesky = qr->cholesky && qr->wait == 0;
     if (qr->wait > 0) qr->wait--;
-    if (try_cholesky) outcome = qr_cholesky_factor(qr->cholesky, block, r_diag, r);
+    if (try_cholesky) outcome = qr_cholesky_factor(qr->cholesky, block, dead, r_diag, r);
     qr->last = outcome == QR_DONE ? LW_QR_CHOLESKY2 : LW_QR_SCALAPACK;
     if (outcome != QR_DONE) {
         if (try_cholesky) qr->wait = CALM;
@@ -90,7 +102,12 @@ lw_err lw_qr_factor(lw_qr *qr, double *block, double *r_diag, double *r) {
         qr_scalapack_factor(qr->scalapack, block, r_diag, outcome == QR_HALF ? qr->second : r);
         if (outcome == QR_HALF) qr_cholesky_finish(qr->cholesky, qr->second, r_diag, r);
     }
+    if (dead) dead_clear(qr, block, dead, r_diag, r);
     for (int64_t i = 0; i < qr->k; i++) /* the same bits on every rank, so all leave together */
         LW_CHECK(isfinite(r_diag[i]), LW_ENUM, "column %lld of the tangent block is not finite", (long long)i);
     return LW_OK;
+}
+
+lw_err lw_qr_factor(lw_qr *qr, double *block, double *r_diag, double *r) {
+    return qr_factor_alive(qr, block, NULL, r_diag, r);
 }

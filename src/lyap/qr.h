@@ -17,6 +17,10 @@ void qr_scalapack_destroy(qr_scalapack **qr);
 /** As lw_qr_factor. Breaks down for no finite block, rank-deficient ones included. **Collective**. */
 void qr_scalapack_factor(qr_scalapack *qr, double *block, double *r_diag, double *r);
 
+/** As lw_qr_factor where columns with dead[i] != 0 (NULL: none) are zero and stay zero, r_diag[i] = 0: the others are
+ *  orthonormalised among themselves. **Collective**. */
+lw_err qr_factor_alive(lw_qr *qr, double *block, const uint8_t *dead, double *r_diag, double *r) LW_MUST_CHECK;
+
 /* CholeskyQR2 (qr_cholesky.c) */
 typedef struct qr_cholesky qr_cholesky;
 /** **Local**. */
@@ -29,7 +33,7 @@ typedef enum qr_outcome {
     QR_HALF       /* the first pass was too inaccurate: block = X R1^-1, R1 kept; qr_cholesky_finish puts R1 back */
 } qr_outcome;
 /** The same outcome on every rank. **Collective**. */
-qr_outcome qr_cholesky_factor(qr_cholesky *qr, double *block, double *r_diag, double *r);
+qr_outcome qr_cholesky_factor(qr_cholesky *qr, double *block, const uint8_t *dead, double *r_diag, double *r);
 /** After QR_HALF and another factorisation X R1^-1 = Q R2 (r2: [k,k] row-major): R = R2 R1 into r_diag and r (may be
  *  NULL; may not be r2). **Local**. */
 void qr_cholesky_finish(qr_cholesky *qr, const double *r2, double *r_diag, double *r);

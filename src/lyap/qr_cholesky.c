@@ -54,8 +54,10 @@ void qr_cholesky_destroy(qr_cholesky **qr) {
     *qr = NULL;
 }
 
-/* gram <- upper triangle of X^T X over all ranks; the lower one is zeroed */
-static void gram_make(qr_cholesky *qr, const double *block) {
+/* gram <- upper triangle of X^T X over all ranks; the lower one is zeroed. A dead column is zero: a 1 on the diagonal
+ * takes it out of everything.
+ */
+static void gram_make(qr_cholesky *qr, const double *block, const uint8_t *dead) {
     int k = qr->k;
     int64_t at = 0;
     memset(qr->gram, 0, (size_t)k * (size_t)k * sizeof(double));
@@ -67,6 +69,8 @@ static void gram_make(qr_cholesky *qr, const double *block) {
     at = 0;
     for (int j = 0; j < k; j++, at += j)
         memcpy(qr->gram + (int64_t)j * k, qr->packed + at, (size_t)(j + 1) * sizeof(double));
+    for (int64_t j = 0; dead && j < k; j++)
+        if (dead[j]) qr->gram[j + j * k] = 1;
 }
 
 /* Every rank works on the same bits; the vote keeps unlike processors from parting ways. */
@@ -151,15 +155,15 @@ void qr_cholesky_finish(qr_cholesky *qr, const double *r2, double *r_diag, doubl
         }
 }
 
-qr_outcome qr_cholesky_factor(qr_cholesky *qr, double *block, double *r_diag, double *r) {
+qr_outcome qr_cholesky_factor(qr_cholesky *qr, double *block, const uint8_t *dead, double *r_diag, double *r) {
     int64_t k = qr->k;
     size_t bytes = (size_t)(k * k) * sizeof(double);
-    gram_make(qr, block);
+    gram_make(qr, block, dead);
     if (!all_agree(qr, gram_factor(qr, DIAGONAL_RATIO))) return QR_UNTOUCHED;
     memcpy(qr->first, qr->gram, bytes);
     if (!all_agree(qr, gram_invert(qr) && inverse_growth(qr) <= GROWTH)) return QR_UNTOUCHED;
     block_divide(qr, block);
-    gram_make(qr, block);
+    gram_make(qr, block, dead);
     if (!all_agree(qr, gram_error(qr) <= FIRST_ERROR && gram_factor(qr, DIAGONAL_RATIO))) return QR_HALF;
     for (int64_t i = 0; i < k; i++)
         r_diag[i] = qr->gram[i + i * k] * qr->first[i + i * k];
