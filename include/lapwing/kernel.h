@@ -132,9 +132,9 @@ typedef struct lw_model {
 
 /** Divided difference exp[x1, ..., xn], 1 <= n <= 8, in any order of the points, equal points included. The entry (1,n) of the exponential
  *  of the bidiagonal matrix with x on the diagonal and 1 above it (Opitz 1964), by Taylor series, scaling and squaring. The points are
- *  shifted so that all terms are positive: no cancellation, relative error of some 1e-15. */
+ *  shifted so that the largest is 0: then nothing overflows, all products are positive, and the relative error stays some 1e-15. */
 static inline double lw_kernel_expdd(int n, const double *x) {
-    enum { MAX = 8, TERMS = 26, SPREAD = 600 };
+    enum { MAX = 8, TERMS = 26 };
     double lo = x[0], hi = x[0], e[MAX][MAX] = {{0}}, scale = 1;
     for (int i = 1; i < n; i++) {
         lo = x[i] < lo ? x[i] : lo;
@@ -142,9 +142,8 @@ static inline double lw_kernel_expdd(int n, const double *x) {
     }
     if (n == 1) return exp(hi);
     if (n == 2) return hi > lo ? exp(hi) * (expm1(lo - hi) / (lo - hi)) : exp(hi);
-    const double shift = lo > hi - SPREAD ? lo : hi - SPREAD;
     int squarings = 0;
-    while ((hi - lo) * scale > 0.5) {
+    while ((hi - lo) * scale > 0.5 && squarings < 64) {
         scale *= 0.5;
         squarings++;
     }
@@ -153,16 +152,20 @@ static inline double lw_kernel_expdd(int n, const double *x) {
     for (int k = TERMS; k >= 1; k--) /* Horner: e = 1 + z e / k, z bidiagonal */
         for (int i = 0; i < n; i++)
             for (int j = i; j < n; j++)
-                e[i][j] = (i == j) + scale / k * ((x[i] - shift) * e[i][j] + (j > i ? e[i + 1][j] : 0));
-    for (int s = 0; s < squarings; s++)
-        for (int i = 0; i < n; i++)
-            for (int j = n - 1; j >= i; j--) { /* in place: entry (i,j) needs (i,i..j), still old, and rows below, still old */
+                e[i][j] = (i == j) + scale / k * ((x[i] - hi) * e[i][j] + (j > i ? e[i + 1][j] : 0));
+    for (int s = 0; s < squarings; s++) {
+        scale *= 2;
+        for (int i = 0; i < n; i++) { /* in place: entry (i,j) needs (i,i..j) and the rows below, all still old */
+            for (int j = n - 1; j > i; j--) {
                 double sum = 0;
                 for (int k = i; k <= j; k++)
                     sum += e[i][k] * e[k][j];
                 e[i][j] = sum;
             }
-    return exp(shift) * e[0][n - 1];
+            e[i][i] = exp((x[i] - hi) * scale); /* anew: squaring would double its relative error every time */
+        }
+    }
+    return exp(hi) * e[0][n - 1];
 }
 
 /** 1 / (1 + exp(-x)) without overflow. */

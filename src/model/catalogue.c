@@ -51,8 +51,8 @@ lw_err lw_model_param_check(const lw_model *model, int param, double value) {
     bool low = p->lo_open ? !(value > p->lo) : !(value >= p->lo);
     bool high = p->hi_open ? !(value < p->hi) : !(value <= p->hi);
     LW_CHECK(!low && !high && isfinite(value), LW_EUSE, "parameter %s of model %s is %g %s, allowed is %c%g, %g%c %s",
-        p->name, model->name, value / p->scale, p->unit, p->lo_open ? '(' : '[', p->lo / p->scale, p->hi / p->scale,
-        p->hi_open ? ')' : ']', p->unit);
+        p->name, model->name, value / p->scale, p->unit, p->lo_open || isinf(p->lo) ? '(' : '[', p->lo / p->scale,
+        p->hi / p->scale, p->hi_open || isinf(p->hi) ? ')' : ']', p->unit);
     return LW_OK;
 }
 

@@ -336,8 +336,8 @@ static lw_err check_param(checker *c, lw_decl *p) {
     if (low || high || !isfinite(p->value)) {
         char found[64], expected[96];
         snprintf(found, sizeof found, "default %g %s", p->value / p->scale, p->unit);
-        snprintf(expected, sizeof expected, "a value in its domain %c%g, %g%c", p->lo_open ? '(' : '[',
-            p->lo / p->scale, p->hi / p->scale, p->hi_open ? ')' : ']');
+        snprintf(expected, sizeof expected, "a value in its domain %c%g, %g%c", p->lo_open || isinf(p->lo) ? '(' : '[',
+            p->lo / p->scale, p->hi / p->scale, p->hi_open || isinf(p->hi) ? ')' : ']');
         return check_fail(s, p->expr->line, p->expr->column, found, expected);
     }
     return LW_OK;

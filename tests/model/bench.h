@@ -134,8 +134,7 @@ static inline const lw_kernel_set *bench_kernels(const bench *b) {
 /* the models of every kernel test: all built-in ones and those of tests/models */
 #define BENCH_TEST_MODELS(X)                                                                                           \
     X(henon)                                                                                                           \
-    X(lorenz63) X(rossler) X(tanh_unit) X(linear_unit) X(ref_lif_hard) X(ref_lif_soft) X(ref_lif_soft2) X(zoo)         \
-        X(chain)
+    X(lorenz63) X(rossler) X(tanh_unit) X(linear_unit) X(ref_lif_hard) X(ref_lif_soft) X(ref_lif_soft2) X(zoo) X(chain)
 #define X(name) extern const lw_model lw_model_##name;
 BENCH_TEST_MODELS(X)
 #undef X
