@@ -12,6 +12,8 @@
 
 enum { N_IN = 5, N_HID = 9, N_OUT = 4, N_MAX_POP = 3, N_MAX_PROJ = 5, N_FEED = 150, N_MAX_STATE = 8 };
 
+extern const lw_model lw_model_zoo, lw_model_chain, lw_model_tanh_unit;
+
 typedef enum bench_kind {
     BENCH_RECURRENT, /* in -(1)-> hid <-(1..3)-> hid -(2)-> out; two kinds of recurrent synapses */
     BENCH_CHAIN,     /* in -(0)-> hid -(0)-> out, hid -(1)-> hid, out -(2)-> hid */
@@ -193,9 +195,13 @@ static double bench_size(const lw_comm *self, bench_drive drive) {
     return size;
 }
 
-/* Models without inputs have no place in a network. */
-static bool bench_fits(const lw_model *model) {
-    return model->n_input > 0;
+/* Every built-in model that can stand in a network (with inputs), and test models that use all of the language; NULL
+ * behind the last. */
+static const lw_model *bench_model_at(int i) {
+    static const lw_model *const extra[] = {&lw_model_zoo, &lw_model_chain, &lw_model_tanh_unit};
+    for (int m = 0; m < lw_model_builtin_count(); m++)
+        if (lw_model_builtin_at(m)->n_input > 0 && i-- == 0) return lw_model_builtin_at(m);
+    return i < 3 ? extra[i] : NULL;
 }
 
 static bench_drive bench_drive_of(const lw_comm *self, const lw_model *model) {

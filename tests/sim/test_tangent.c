@@ -392,9 +392,8 @@ TEST(block_on_any_ranks) {
 TEST(cut_from_state_alone) {
     lw_comm *world = world_make(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
-    for (int m = 0; m < lw_model_builtin_count(); m++) {
-        if (!bench_fits(lw_model_builtin_at(m))) continue;
-        bench_drive drive = bench_drive_of(self, lw_model_builtin_at(m));
+    for (int m = 0; bench_model_at(m); m++) {
+        bench_drive drive = bench_drive_of(self, bench_model_at(m));
         if (drive.model->has_refractory) continue; /* their flags are not part of the state */
         lw_sim_options o = bench_options(&drive, 1);
         bench b = bench_create(world, BENCH_RECURRENT, &drive, &o, LW_PARTITION_BLOCK, 0);

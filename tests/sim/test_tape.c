@@ -180,9 +180,8 @@ static void check_dot(const lw_comm *world, bench_kind kind, const bench_drive *
 TEST(adjoint_is_transpose) {
     lw_comm *world = world_make(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
-    for (int m = 0; m < lw_model_builtin_count(); m++) {
-        if (!bench_fits(lw_model_builtin_at(m))) continue;
-        bench_drive drive = bench_drive_of(self, lw_model_builtin_at(m));
+    for (int m = 0; bench_model_at(m); m++) {
+        bench_drive drive = bench_drive_of(self, bench_model_at(m));
         lw_sim_options o = bench_options(&drive, 1);
         check_dot(world, BENCH_RECURRENT, &drive, &o, LW_PARTITION_ROUND_ROBIN, STEPS, true, true);
         o.reset_detached = false;
@@ -337,9 +336,8 @@ static void check_difference(const lw_comm *world, bench_kind kind, const bench_
 TEST(tangent_is_derivative) {
     lw_comm *world = world_make(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
-    for (int m = 0; m < lw_model_builtin_count(); m++) {
-        if (!bench_fits(lw_model_builtin_at(m))) continue;
-        bench_drive drive = bench_drive_of(self, lw_model_builtin_at(m));
+    for (int m = 0; bench_model_at(m); m++) {
+        bench_drive drive = bench_drive_of(self, bench_model_at(m));
         check_difference(world, BENCH_RECURRENT, &drive, true);
         check_difference(world, BENCH_CHAIN, &drive, true);
     }
