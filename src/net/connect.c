@@ -1,40 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Rules: who connects to whom. Target-side rules draw the sources of each local target from the target's stream.
- * Source-side rules draw the targets of an even share of the sources from the sources' streams, and given edges come as
- * they lie; both travel to the owners of their targets in rounds, so that no more than a round is held twice. The
- * result is the same for any number of ranks: the incoming synapses of each target, sources ascending.
+ * Rules: who connects to whom. Target-side rules draw the sources of each local target from the target's stream, here;
+ * the other rules are in arrive.c. The result is the same for any number of ranks: the incoming synapses of each
+ * target, sources ascending.
  */
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 #include "net_private.h"
-
-enum { ROUND = 1 << 18 }; /* synapses a rank sends in one round */
-
-/* What travels for a drawn synapse: indices in post and pre. */
-typedef struct pair {
-    uint32_t target, source;
-} pair;
-
-/* What arrived, round by round. */
-typedef struct chunks {
-    void **data;
-    int64_t *n;
-    int64_t count;
-} chunks;
-
-/* One projection while its rule is carried out. */
-typedef struct rule {
-    const lw_net *net;
-    const lw_projection_spec *spec;
-    const lw_pop_view *pre, *post;
-    int32_t proj;
-    int64_t source_begin, source_end, per_round; /* source-side rules: share of this rank, sources a round */
-    const lw_edge *edges;                        /* given edges of this rank */
-    int64_t n_edges;
-    net_draw draw;
-} rule;
 
 void net_incoming_free(net_incoming *in) {
     lw_free(in->begin);
@@ -42,8 +13,6 @@ void net_incoming_free(net_incoming *in) {
     lw_free(in->given);
     *in = (net_incoming){0};
 }
-
-/* ---- target side */
 
 static lw_err all_sources(net_draw *d, int64_t size, int64_t self) {
     LW_TRY(net_draw_reserve(d, size));
@@ -60,7 +29,7 @@ static lw_err one_source(net_draw *d, int64_t index) {
     return LW_OK;
 }
 
-static lw_err target_draw(rule *r, int64_t gid) {
+static lw_err target_draw(net_rule *r, int64_t gid) {
     const lw_projection_spec *spec = r->spec;
     int64_t index = gid - r->post->gid_begin, self = spec->pre == spec->post && !spec->autapses ? index : -1;
     lw_stream s = lw_stream_start(r->net->seed, LW_PURPOSE_CONNECT, (uint64_t)gid, (uint64_t)r->proj);
@@ -83,7 +52,7 @@ static lw_err target_draw(rule *r, int64_t gid) {
 }
 
 /* Synapses to expect; for the random rule with six standard deviations, so that growing is rare. */
-static int64_t expected_synapses(const rule *r) {
+static int64_t expected_synapses(const net_rule *r) {
     double pairs = (double)r->post->n_local * (double)r->pre->size, p = r->spec->p;
     switch (r->spec->rule) {
     case LW_RULE_ALL_TO_ALL:
@@ -102,7 +71,7 @@ static int64_t expected_synapses(const rule *r) {
 }
 
 /* **Local** */
-static lw_err connect_targets(rule *r, net_incoming *out) {
+static lw_err connect_targets(net_rule *r, net_incoming *out) {
     int64_t capacity = expected_synapses(r);
     LW_TRY(lw_alloc((size_t)capacity, sizeof *out->source, "sources of synapses", &out->source));
     for (int64_t t = 0; t < r->post->n_local; t++) {
@@ -119,236 +88,6 @@ static lw_err connect_targets(rule *r, net_incoming *out) {
     return LW_OK;
 }
 
-/* ---- source side and given edges: produce, route, gather */
-
-static lw_err source_draw(rule *r, int64_t index) {
-    const lw_projection_spec *spec = r->spec;
-    int64_t gid = r->pre->gid_begin + index, self = spec->pre == spec->post && !spec->autapses ? index : -1;
-    lw_stream s = lw_stream_start(r->net->seed, LW_PURPOSE_CONNECT, (uint64_t)gid, (uint64_t)r->proj);
-    if (spec->rule == LW_RULE_SMALL_WORLD)
-        return net_draw_ring(&r->draw, &s, spec->n, spec->p, r->post->size, index, spec->autapses, spec->multapses);
-    return net_draw_some(&r->draw, &s, spec->n, r->post->size, self, !spec->multapses);
-}
-
-static lw_err produce_drawn(rule *r, int64_t round, int32_t *dest, void *records, int64_t *n) {
-    int64_t begin = r->source_begin + round * r->per_round, end = begin + r->per_round;
-    pair *out = records;
-    *n = 0;
-    for (int64_t i = begin; i < end && i < r->source_end; i++) {
-        LW_TRY(source_draw(r, i));
-        for (int64_t k = 0; k < r->draw.n; k++) {
-            out[*n] = (pair){.target = (uint32_t)r->draw.index[k], .source = (uint32_t)i};
-            dest[(*n)++] = net_partition_owner(&r->net->partition, r->spec->post, (int64_t)r->draw.index[k]);
-        }
-    }
-    return LW_OK;
-}
-
-static lw_err edge_check(const rule *r, int64_t i) {
-    const lw_edge *e = &r->edges[i];
-    const char *name = r->net->proj[r->proj].view.name;
-    LW_CHECK(e->target >= 0 && e->target < r->post->size, LW_EUSE,
-        "projection \"%s\": synapse %lld has target %lld; allowed: 0 to %lld", name, (long long)i, (long long)e->target,
-        (long long)r->post->size - 1);
-    LW_CHECK(e->source >= 0 && e->source < r->pre->size, LW_EUSE,
-        "projection \"%s\": synapse %lld has source %lld; allowed: 0 to %lld", name, (long long)i, (long long)e->source,
-        (long long)r->pre->size - 1);
-    LW_CHECK(e->delay >= 0 && e->delay <= NET_DELAY_MOST, LW_EUSE,
-        "projection \"%s\": synapse %lld has a delay of %d steps; allowed: 0 to %d", name, (long long)i, (int)e->delay,
-        (int)NET_DELAY_MOST);
-    LW_CHECK(isfinite(e->weight), LW_EUSE, "projection \"%s\": synapse %lld has weight %g; allowed: finite numbers",
-        name, (long long)i, e->weight);
-    return LW_OK;
-}
-
-static lw_err produce_given(rule *r, int64_t round, int32_t *dest, void *records, int64_t *n) {
-    net_given_edge *out = records;
-    *n = 0;
-    for (int64_t i = round * ROUND; i < r->n_edges && *n < ROUND; i++) {
-        const lw_edge *e = &r->edges[i];
-        LW_TRY(edge_check(r, i));
-        dest[*n] = net_partition_owner(&r->net->partition, r->spec->post, e->target);
-        out[(*n)++] = (net_given_edge){.weight = e->weight,
-            .target = (uint32_t)e->target,
-            .source = (uint32_t)e->source,
-            .delay = e->delay,
-            .order = e->order};
-    }
-    return LW_OK;
-}
-
-static void chunks_free(chunks *c) {
-    for (int64_t i = 0; c->data && i < c->count; i++)
-        lw_free(c->data[i]);
-    lw_free(c->data);
-    lw_free(c->n);
-    *c = (chunks){0};
-}
-
-/* rounds and capacity of this rank. **Collective** */
-static lw_err route_rounds(rule *r, lw_err (*produce)(rule *, int64_t, int32_t *, void *, int64_t *), int64_t rounds,
-    int64_t capacity, size_t record_size, chunks *out) {
-    const lw_comm *comm = r->net->comm;
-    int32_t *dest = NULL;
-    void *records = NULL;
-    lw_comm_max_i64(comm, &rounds, 1);
-    out->count = rounds;
-    lw_err err = lw_alloc((size_t)capacity, sizeof *dest, "owners of synapses", &dest);
-    if (err == LW_OK) err = lw_alloc((size_t)capacity, record_size, "synapses to route", &records);
-    if (err == LW_OK) err = lw_alloc((size_t)rounds, sizeof *out->data, "rounds of synapses", &out->data);
-    if (err == LW_OK) err = lw_alloc((size_t)rounds, sizeof *out->n, "rounds of synapses", &out->n);
-    for (int64_t i = 0; i < rounds; i++) {
-        int64_t n = 0;
-        if (err == LW_OK) err = produce(r, i, dest, records, &n);
-        LW_TRY_TO(lw_comm_agree(comm, err), done);
-        LW_TRY_TO(lw_comm_route(comm, n, dest, records, record_size, &out->data[i], &out->n[i], NULL), done);
-    }
-    err = lw_comm_agree(comm, err); /* rounds may be 0 */
-done:
-    lw_free(dest);
-    lw_free(records);
-    return err;
-}
-
-/* begin[t + 1] = synapses of target t, targets now being local numbers; then begin. */
-static void prefix(int64_t *begin, int64_t n) {
-    for (int64_t t = 0; t < n; t++)
-        begin[t + 1] += begin[t];
-}
-
-/* Targets -> local numbers. */
-static void localize(const rule *r, uint32_t *target) {
-    *target = (uint32_t)net_local_number(r->net, r->spec->post, *target);
-}
-
-/* begin[t] was moved to the end of t by filling: move it back. */
-static void restore(int64_t *begin, int64_t n) {
-    memmove(begin + 1, begin, (size_t)n * sizeof *begin);
-    begin[0] = 0;
-}
-
-static lw_err gather_drawn(rule *r, chunks *c, net_incoming *out) {
-    int bits = net_sort_bits((uint64_t)r->pre->size);
-    int64_t most = 0;
-    for (int64_t i = 0; i < c->count; i++) {
-        pair *p = c->data[i];
-        for (int64_t k = 0; k < c->n[i]; k++) {
-            localize(r, &p[k].target);
-            out->begin[p[k].target + 1]++;
-        }
-    }
-    prefix(out->begin, out->n_targets);
-    out->n = out->begin[out->n_targets];
-    LW_TRY(lw_alloc((size_t)out->n, sizeof *out->source, "sources of synapses", &out->source));
-    for (int64_t i = 0; i < c->count; i++) {
-        const pair *p = c->data[i];
-        for (int64_t k = 0; k < c->n[i]; k++)
-            out->source[out->begin[p[k].target]++] = p[k].source;
-        lw_free(c->data[i]);
-        c->data[i] = NULL;
-    }
-    restore(out->begin, out->n_targets);
-    for (int64_t t = 0; t < out->n_targets; t++)
-        if (out->begin[t + 1] - out->begin[t] > most) most = out->begin[t + 1] - out->begin[t];
-    LW_TRY(net_draw_reserve(&r->draw, most));
-    for (int64_t t = 0; t < out->n_targets; t++) {
-        int64_t begin = out->begin[t], n = out->begin[t + 1] - begin;
-        for (int64_t k = 0; k < n; k++)
-            r->draw.index[k] = out->source[begin + k];
-        net_sort(r->draw.index, r->draw.scratch, n, bits);
-        for (int64_t k = 0; k < n; k++)
-            out->source[begin + k] = (uint32_t)r->draw.index[k];
-    }
-    return LW_OK;
-}
-
-static int edge_order(const void *a, const void *b) {
-    const net_given_edge *x = a, *y = b;
-    if (x->source != y->source) return x->source < y->source ? -1 : 1;
-    return (x->order > y->order) - (x->order < y->order);
-}
-
-static lw_err edges_sort(const rule *r, net_incoming *out) {
-    for (int64_t t = 0; t < out->n_targets; t++) {
-        net_given_edge *e = out->given + out->begin[t];
-        int64_t n = out->begin[t + 1] - out->begin[t];
-        bool sorted = true;
-        for (int64_t k = 1; k < n && sorted; k++)
-            sorted = edge_order(&e[k - 1], &e[k]) < 0;
-        if (sorted) continue;
-        qsort(e, (size_t)n, sizeof *e, edge_order);
-        for (int64_t k = 1; k < n; k++)
-            LW_CHECK(edge_order(&e[k - 1], &e[k]) != 0, LW_EUSE,
-                "projection \"%s\": the synapse to target %lld from source %u is given twice with order %d; orders of "
-                "a pair must differ",
-                r->net->proj[r->proj].view.name, (long long)(r->post->gid[t] - r->post->gid_begin),
-                (unsigned)e[k].source, (int)e[k].order);
-    }
-    return LW_OK;
-}
-
-static lw_err gather_given(rule *r, chunks *c, net_incoming *out) {
-    for (int64_t i = 0; i < c->count; i++) {
-        net_given_edge *e = c->data[i];
-        for (int64_t k = 0; k < c->n[i]; k++) {
-            localize(r, &e[k].target);
-            out->begin[e[k].target + 1]++;
-        }
-    }
-    prefix(out->begin, out->n_targets);
-    out->n = out->begin[out->n_targets];
-    LW_TRY(lw_alloc((size_t)out->n, sizeof *out->given, "given synapses", &out->given));
-    for (int64_t i = 0; i < c->count; i++) {
-        const net_given_edge *e = c->data[i];
-        for (int64_t k = 0; k < c->n[i]; k++)
-            out->given[out->begin[e[k].target]++] = e[k];
-        lw_free(c->data[i]);
-        c->data[i] = NULL;
-    }
-    restore(out->begin, out->n_targets);
-    LW_TRY(edges_sort(r, out));
-    LW_TRY(lw_alloc((size_t)out->n, sizeof *out->source, "sources of synapses", &out->source));
-    for (int64_t i = 0; i < out->n; i++)
-        out->source[i] = out->given[i].source;
-    return LW_OK;
-}
-
-/* **Collective** */
-static lw_err connect_sources(rule *r, net_incoming *out) {
-    chunks c = {0};
-    int64_t size = r->pre->size, n_ranks = r->net->partition.size, rank = r->net->partition.rank;
-    r->source_begin = size / n_ranks * rank + size % n_ranks * rank / n_ranks;
-    r->source_end = size / n_ranks * (rank + 1) + size % n_ranks * (rank + 1) / n_ranks;
-    r->per_round = r->spec->n < ROUND ? ROUND / (r->spec->n > 0 ? r->spec->n : 1) : 1;
-    int64_t share = r->source_end - r->source_begin, rounds = (share + r->per_round - 1) / r->per_round;
-    int64_t most = share < r->per_round ? share : r->per_round;
-    lw_err err = route_rounds(r, produce_drawn, rounds, most * r->spec->n, sizeof(pair), &c);
-    if (err == LW_OK) err = gather_drawn(r, &c, out);
-    chunks_free(&c);
-    return err;
-}
-
-/* **Collective** */
-static lw_err connect_edges(rule *r, const net_given *given, net_incoming *out) {
-    chunks c = {0};
-    lw_edge *fetched = NULL;
-    r->edges = r->spec->edges;
-    r->n_edges = r->spec->n_edges;
-    lw_err err = LW_OK;
-    if (given) err = given->edges(given->payload, r->proj, &fetched, &r->n_edges);
-    if (given) r->edges = fetched;
-    LW_TRY_TO(lw_comm_agree(r->net->comm, err), done);
-    int64_t rounds = (r->n_edges + ROUND - 1) / ROUND, most = r->n_edges < ROUND ? r->n_edges : ROUND;
-    LW_TRY_TO(route_rounds(r, produce_given, rounds, most, sizeof(net_given_edge), &c), done);
-    lw_free(fetched);
-    fetched = NULL;
-    err = gather_given(r, &c, out);
-done:
-    lw_free(fetched);
-    chunks_free(&c);
-    return err;
-}
-
 /* All pairs with one delay need no list of sources. */
 static bool complete(const lw_projection_spec *spec) {
     return spec->rule == LW_RULE_ALL_TO_ALL && (spec->autapses || spec->pre != spec->post) &&
@@ -356,7 +95,7 @@ static bool complete(const lw_projection_spec *spec) {
 }
 
 /* Products of sizes must stay numbers. Given edges exist already. */
-static lw_err amount_check(const rule *r) {
+static lw_err amount_check(const net_rule *r) {
     double targets = (double)r->post->n_local, n = 0;
     switch (r->spec->rule) {
     case LW_RULE_ALL_TO_ALL:
@@ -381,7 +120,7 @@ static lw_err amount_check(const rule *r) {
 
 lw_err net_connect(
     const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given, net_incoming *out) {
-    rule r = {.net = net, .spec = spec, .pre = &net->pop[spec->pre], .post = &net->pop[spec->post], .proj = proj};
+    net_rule r = {.net = net, .spec = spec, .pre = &net->pop[spec->pre], .post = &net->pop[spec->post], .proj = proj};
     *out = (net_incoming){.n_targets = r.post->n_local};
     lw_err err = amount_check(&r);
     if (err == LW_OK && complete(spec)) {
@@ -394,9 +133,9 @@ lw_err net_connect(
     if (err == LW_OK && !out->complete) {
         bool from_sources = spec->rule == LW_RULE_FIXED_OUTDEGREE || spec->rule == LW_RULE_SMALL_WORLD;
         if (spec->rule == LW_RULE_EDGES)
-            err = connect_edges(&r, given, out);
+            err = net_connect_edges(&r, given, out);
         else
-            err = from_sources ? connect_sources(&r, out) : connect_targets(&r, out);
+            err = from_sources ? net_connect_sources(&r, out) : connect_targets(&r, out);
         err = lw_comm_agree(net->comm, err);
     }
     net_draw_free(&r.draw);

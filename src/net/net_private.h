@@ -137,10 +137,25 @@ typedef struct net_incoming {
     uint32_t *source;      /* [n] index in pre */
     net_given_edge *given; /* [n] weight, delay, order of LW_RULE_EDGES; NULL: to be drawn */
 } net_incoming;
+/** One projection while its rule is carried out. */
+typedef struct net_rule {
+    const lw_net *net;
+    const lw_projection_spec *spec;
+    const lw_pop_view *pre, *post;
+    int32_t proj;
+    int64_t source_begin, source_end, per_round; /* source-side rules: share of this rank, sources a round */
+    const lw_edge *edges;                        /* given edges of this rank */
+    int64_t n_edges;
+    net_draw draw;
+} net_rule;
 /** **Collective**. */
 lw_err net_connect(const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given,
     net_incoming *out) LW_MUST_CHECK;
 void net_incoming_free(net_incoming *in);
+
+/* ---- arrive.c: rules whose synapses travel; both **Collective** up to the last step, which is local */
+lw_err net_connect_sources(net_rule *r, net_incoming *out) LW_MUST_CHECK;
+lw_err net_connect_edges(net_rule *r, const net_given *given, net_incoming *out) LW_MUST_CHECK;
 
 /* ---- storage.c: incoming synapses -> slices */
 /** Everything of one projection, except that rows are its own sources only. Takes `in` over. **Collective**. */
