@@ -3,10 +3,11 @@
  * net: populations, projections, who owns which neuron, and the synapses stored by the rank of their target.
  * A pure function of the specification: the same network for any number of ranks and any partition.
  *
- * Words. gid: number of a neuron in the whole network, populations one after the other. lid: number on its owner, neurons of this rank
- * sorted by gid (so by population). slot: number, on this rank, of a source neuron (local or remote) that some local synapse needs,
- * slots sorted by gid. Rows of a projection are the slots of its source population; a row holds the local targets of that source.
- * A projection is cut into slices, one per distinct delay, so that a step visits only what is due.
+ * Words. gid: number of a neuron in the whole network, populations one after the other. lid: number on its owner,
+ * neurons of this rank sorted by gid (so by population). slot: number, on this rank, of a source neuron (local or
+ * remote) that some local synapse needs, slots sorted by gid. Rows of a projection are the slots of its source
+ * population; a row holds the local targets of that source. A projection is cut into slices, one per distinct delay, so
+ * that a step visits only what is due.
  *
  *    five neurons on two ranks, block partition, ring 0->1->2->3->4->0, all delays 1
  *    rank 0: lids 0 1   = gids 0 1     slots 0 4   (gids), slot 1 is halo; rows: 0:{1} 4:{0}   (targets as lids)
@@ -24,9 +25,9 @@ typedef enum lw_rule {
     LW_RULE_FIXED_INDEGREE,     /* n sources for every target, uniform */
     LW_RULE_FIXED_OUTDEGREE,    /* n targets for every source, uniform */
     LW_RULE_PAIRWISE_BERNOULLI, /* every pair with probability p */
-    LW_RULE_SMALL_WORLD,        /* directed Watts-Strogatz (1998): ring, n/2 neighbours on each side, both directions, each edge's target
-                                   replaced by a random one with probability p; pre = post */
-    LW_RULE_EDGES               /* given edges */
+    LW_RULE_SMALL_WORLD, /* directed Watts-Strogatz (1998): ring, n/2 neighbours on each side, both directions, each
+                            edge's target replaced by a random one with probability p; pre = post */
+    LW_RULE_EDGES        /* given edges */
 } lw_rule;
 
 /** One synapse; indices within the populations. */
@@ -34,17 +35,18 @@ typedef struct lw_edge {
     int64_t target, source;
     double weight;
     int32_t delay; /* steps */
-    int32_t order; /* number among synapses of this (target, source), so that multapses keep apart; given edges of one pair must differ in it */
+    int32_t order; /* number among synapses of this (target, source), so that multapses keep apart; given edges of one
+                      pair must differ in it */
 } lw_edge;
 
 typedef struct lw_population_spec {
     const char *name;
     const lw_model *model;
     int64_t size;
-    const lw_dist *param;   /* [n_param], NULL: all defaults */
-    const lw_dist *init;    /* [n_state], NULL: all from the model */
+    const lw_dist *param;    /* [n_param], NULL: all defaults */
+    const lw_dist *init;     /* [n_state], NULL: all from the model */
     const uint8_t *has_init; /* [n_state], which entries of `init` count */
-    const uint8_t *learn;   /* [n_param], NULL: none */
+    const uint8_t *learn;    /* [n_param], NULL: none */
 } lw_population_spec;
 
 typedef struct lw_projection_spec {
@@ -55,11 +57,11 @@ typedef struct lw_projection_spec {
     int64_t n;
     double p;
     bool autapses, multapses;
-    bool learn;      /* weights are trained */
-    bool zero_mean;  /* subtract the mean weight of each target's incoming synapses of this projection */
-    lw_dist weight;  /* units of the port; for LW_RULE_EDGES the edges' own weights are used instead. A list is allowed for one_to_one (by
-                        target) and all_to_all ([target * size of pre + source]) */
-    lw_dist delay;   /* ms; rounded to steps, at least 1 unless exactly 0; for LW_RULE_EDGES the edges' own */
+    bool learn;     /* weights are trained */
+    bool zero_mean; /* subtract the mean weight of each target's incoming synapses of this projection */
+    lw_dist weight; /* units of the port; for LW_RULE_EDGES the edges' own weights are used instead. A list is allowed
+                       for one_to_one (by target) and all_to_all ([target * size of pre + source]) */
+    lw_dist delay;  /* ms; rounded to steps, at least 1 unless exactly 0; for LW_RULE_EDGES the edges' own */
     const lw_edge *edges; /* LW_RULE_EDGES: this rank's share of the edges, in any distribution over ranks */
     int64_t n_edges;
 } lw_projection_spec;
@@ -78,24 +80,29 @@ typedef struct lw_net_spec {
 
 typedef struct lw_net lw_net;
 
-/** Build. **Collective**; the specification must be equal on all ranks (except `edges`). The specification is copied; models are borrowed.
- *  EUSE names population or projection, what was found and what is allowed (impossible degree, parameter outside its domain, cycle of
- *  delay-0 projections with the populations of the cycle, population of size 0, one_to_one of unequal sizes ...).
- *  Draws: parameters and initial state keyed by gid, edges of target-side rules by target gid, of source-side rules by source gid. */
+/** Build. **Collective**; the specification must be equal on all ranks (except `edges`). The specification is copied;
+ * models are borrowed. EUSE names population or projection, what was found and what is allowed (impossible degree,
+ * parameter outside its domain, cycle of delay-0 projections with the populations of the cycle, population of size 0,
+ * one_to_one of unequal sizes ...). Draws: parameters and initial state keyed by gid, edges of target-side rules by
+ * target gid, of source-side rules by source gid. */
 lw_err lw_net_create(const lw_comm *comm, const lw_net_spec *spec, lw_net **out) LW_MUST_CHECK;
 void lw_net_destroy(lw_net **net);
 
-/** A smaller network: neurons with keep_neuron[lid] == 0 leave with all their synapses, and synapses with keep_edge[proj][edge] == 0 leave
- *  (keep_edge or keep_edge[proj] NULL: all stay). Weights, delays, parameters, initial state are taken over; gids are renumbered without
- *  gaps; partition rebuilt by the same rule. **Collective**. EUSE when a population would be empty. */
-lw_err lw_net_compact(const lw_net *net, const uint8_t *keep_neuron, const uint8_t *const *keep_edge, lw_net **out) LW_MUST_CHECK;
+/** A smaller network: neurons with keep_neuron[lid] == 0 leave with all their synapses, and synapses with
+ * keep_edge[proj][edge] == 0 leave (keep_edge or keep_edge[proj] NULL: all stay). Weights, delays, parameters, initial
+ * state are taken over; gids are renumbered without gaps; partition rebuilt by the same rule. **Collective**. EUSE when
+ * a population would be empty. */
+lw_err lw_net_compact(
+    const lw_net *net, const uint8_t *keep_neuron, const uint8_t *const *keep_edge, lw_net **out) LW_MUST_CHECK;
 
-/** Other neurons' values in place of the drawn ones (a checkpoint): n records of 2 + n_param + n_state numbers, index in the population,
- *  origin (both exact in a double), parameters, initial state; in any distribution over ranks, each neuron once. Finds anew which parameters
- *  are uniform. **Collective**. EFILE when a neuron is missing or there twice. */
+/** Other neurons' values in place of the drawn ones (a checkpoint): n records of 2 + n_param + n_state numbers, index
+ * in the population, origin (both exact in a double), parameters, initial state; in any distribution over ranks, each
+ * neuron once. Finds anew which parameters are uniform. **Collective**. EFILE when a neuron is missing or there twice.
+ */
 lw_err lw_net_neurons_put(lw_net *net, int pop, const double *records, int64_t n) LW_MUST_CHECK;
 
-/* ------------------------------------------------------------------ views; all borrowed, local, valid while the net lives */
+/* ------------------------------------------------------------------ views; all borrowed, local, valid while the net
+ * lives */
 
 typedef struct lw_pop_view {
     const char *name;
@@ -103,39 +110,44 @@ typedef struct lw_pop_view {
     int64_t size;      /* whole network */
     int64_t gid_begin; /* first gid */
     int64_t n_local, lid_begin;
-    const int64_t *gid;     /* [n_local] ascending */
-    const int64_t *origin;  /* [n_local] index of the neuron in the population that was first built (differs after lw_net_compact) */
-    double *const *param;   /* [n_param], each [n_local]; writable (training) */
-    const uint8_t *uniform; /* [n_param] 1: the same number for all neurons of the network and not learnable */
-    double *const *init;    /* [n_state], each [n_local] */
-    const uint8_t *learn;   /* [n_param] */
+    const int64_t *gid;          /* [n_local] ascending */
+    const int64_t *origin;       /* [n_local] index of the neuron in the population that was first built (differs after
+                                    lw_net_compact) */
+    double *const *param;        /* [n_param], each [n_local]; writable (training) */
+    const uint8_t *uniform;      /* [n_param] 1: the same number for all neurons of the network and not learnable */
+    double *const *init;         /* [n_state], each [n_local] */
+    const uint8_t *learn;        /* [n_param] */
     int64_t slot_begin, n_slots; /* this rank's slots of this population (rows of projections that leave it) */
-    int32_t level;          /* populations are stepped in ascending level within a step (delay-0 chains); 0 without delay-0 projections */
+    int32_t level; /* populations are stepped in ascending level within a step (delay-0 chains); 0 without delay-0
+                      projections */
 } lw_pop_view;
 
-/** Synapses of one delay: row r (slot slot_begin(pre) + r) holds edges row_begin[r] .. row_begin[r+1]-1 of the projection. */
+/** Synapses of one delay: row r (slot slot_begin(pre) + r) holds edges row_begin[r] .. row_begin[r+1]-1 of the
+ * projection. */
 typedef struct lw_slice {
     int32_t delay; /* steps */
     int64_t edge_begin, edge_end;
-    const int64_t *row_begin; /* [n_rows + 1] absolute edge numbers; NULL for dense storage (row r begins at r * n_local) */
+    const int64_t
+        *row_begin; /* [n_rows + 1] absolute edge numbers; NULL for dense storage (row r begins at r * n_local) */
 } lw_slice;
 
 typedef struct lw_proj_view {
     const char *name;
     int32_t pre, post, port;
     bool learn;
-    bool dense;           /* every pair of the network exists once, with one delay: one slice, every row holds all local targets in order;
-                             target == NULL */
-    int64_t n_rows;       /* slots of pre */
-    int64_t n_edges;      /* local */
+    bool dense; /* every pair of the network exists once, with one delay: one slice, every row holds all local targets
+                   in order; target == NULL */
+    int64_t n_rows;  /* slots of pre */
+    int64_t n_edges; /* local */
     int64_t n_edges_global;
     int32_t n_slices;
-    const lw_slice *slice;  /* ascending delay */
-    const uint32_t *target; /* [n_edges] index within the local neurons of post (lid - lid_begin); ascending within a row */
-    bool weight_one;        /* all weights equal weight_value, no array */
+    const lw_slice *slice; /* ascending delay */
+    const uint32_t
+        *target;     /* [n_edges] index within the local neurons of post (lid - lid_begin); ascending within a row */
+    bool weight_one; /* all weights equal weight_value, no array */
     double weight_value;
     lw_dtype weight_type;
-    void *weight;           /* [n_edges] of weight_type; writable (training); NULL when weight_one */
+    void *weight; /* [n_edges] of weight_type; writable (training); NULL when weight_one */
 } lw_proj_view;
 
 const lw_comm *lw_net_comm(const lw_net *net); /* the partition's communicator (owned by the net) */
@@ -149,10 +161,11 @@ lw_proj_view lw_net_proj(const lw_net *net, int proj);
 int lw_net_pop_find(const lw_net *net, const char *name);
 int lw_net_proj_find(const lw_net *net, const char *name);
 
-int64_t lw_net_n_local(const lw_net *net);  /* neurons of this rank */
+int64_t lw_net_n_local(const lw_net *net); /* neurons of this rank */
 int64_t lw_net_n_global(const lw_net *net);
 int64_t lw_net_n_edges_global(const lw_net *net);
-int32_t lw_net_delay_min(const lw_net *net); /* steps; smallest delay >= 1 of any synapse of the whole network (1 when none) */
+int32_t lw_net_delay_min(
+    const lw_net *net); /* steps; smallest delay >= 1 of any synapse of the whole network (1 when none) */
 int32_t lw_net_delay_max(const lw_net *net); /* largest; at least 1 */
 int lw_net_n_levels(const lw_net *net);      /* 1 without delay-0 projections */
 lw_partition lw_net_partition(const lw_net *net);
@@ -173,21 +186,22 @@ int32_t lw_net_owner(const lw_net *net, int64_t gid);
 /** gid of a local neuron. */
 int64_t lw_net_gid(const lw_net *net, int64_t lid);
 
-/** Local synapses of a projection sorted by (target gid, source gid, order), and for each its edge number here (both from lw_alloc, caller
- *  frees; either may be NULL). target and source are indices within the populations; `order` counts the synapses of a pair from 0, by delay, then
- *  as they are stored. **Local**. The canonical order of checkpoints. */
+/** Local synapses of a projection sorted by (target gid, source gid, order), and for each its edge number here (both
+ * from lw_alloc, caller frees; either may be NULL). target and source are indices within the populations; `order`
+ * counts the synapses of a pair from 0, by delay, then as they are stored. **Local**. The canonical order of
+ * checkpoints. */
 lw_err lw_net_edges(const lw_net *net, int proj, lw_edge **edges, int64_t **edge_number, int64_t *n) LW_MUST_CHECK;
-/** Give a projection that holds one number for all weights (weight_one) an array of its own, so that weights can be written. Views taken before
- *  are stale. Nothing where there is an array. **Local**. */
+/** Give a projection that holds one number for all weights (weight_one) an array of its own, so that weights can be
+ * written. Views taken before are stale. Nothing where there is an array. **Local**. */
 lw_err lw_net_weight_array(lw_net *net, int proj) LW_MUST_CHECK;
 /** Weight of an edge as double, whatever the storage. */
 double lw_net_weight(const lw_proj_view *proj, int64_t edge);
 
 typedef struct lw_net_stats {
-    int64_t neurons, synapses;      /* whole network */
-    int64_t slots_remote;           /* summed over ranks: halo size */
+    int64_t neurons, synapses;             /* whole network */
+    int64_t slots_remote;                  /* summed over ranks: halo size */
     int64_t bytes_neurons, bytes_synapses; /* held by this rank */
-    double balance;                 /* largest number of local synapses over the mean */
+    double balance;                        /* largest number of local synapses over the mean */
 } lw_net_stats;
 /** **Collective**. */
 lw_net_stats lw_net_stats_get(const lw_net *net);
@@ -196,12 +210,13 @@ lw_net_stats lw_net_stats_get(const lw_net *net);
 
 typedef struct lw_theta_block {
     bool is_weight;
-    int32_t proj;        /* is_weight */
-    int32_t pop, param;  /* otherwise */
+    int32_t proj;          /* is_weight */
+    int32_t pop, param;    /* otherwise */
     int64_t offset, count; /* in the local vector */
 } lw_theta_block;
 
-/** The learnable numbers of this rank: weights of projections with `learn` (edge order), then parameters with `learn` (lid order). */
+/** The learnable numbers of this rank: weights of projections with `learn` (edge order), then parameters with `learn`
+ * (lid order). */
 typedef struct lw_theta {
     int64_t n_local, n_global;
     int32_t n_blocks;
@@ -210,8 +225,8 @@ typedef struct lw_theta {
 /** **Collective**. */
 lw_err lw_theta_create(const lw_net *net, lw_theta **out) LW_MUST_CHECK;
 void lw_theta_destroy(lw_theta **theta);
-/** Copy net -> vector, vector -> net ([n_local] doubles). put clamps parameters to their domains (lw_model_param_clamp) and writes the
- *  clamped values back into x. **Local**. After put, engines must be told (lw_sim_refresh). */
+/** Copy net -> vector, vector -> net ([n_local] doubles). put clamps parameters to their domains (lw_model_param_clamp)
+ * and writes the clamped values back into x. **Local**. After put, engines must be told (lw_sim_refresh). */
 void lw_theta_get(const lw_theta *theta, const lw_net *net, double *x);
 void lw_theta_put(const lw_theta *theta, lw_net *net, double *x);
 
