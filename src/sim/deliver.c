@@ -24,7 +24,9 @@ enum {
     AHEAD_ROW = 4,   /* rows between the prefetch of a row's first edges and their use */
     AHEAD_INDEX = 8, /* rows between the prefetch of row_begin and its use */
     TILE_OUT = 4,    /* rows of a register tile: 4 x 2 vectors of sums fit 16 registers */
-    DOT_PARTS = 16
+    DOT_PARTS = 16,
+    BLOCK_K = 256,   /* terms of a dense sum per pass: 256 lines of 64 bytes fill half of the first cache */
+    BLOCK_LANES = 64 /* lanes of a dense weight gradient per pass */
 };
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64

@@ -96,7 +96,7 @@ static inline __attribute__((always_inline)) void LW_T(tile)(int n_out, int n_ve
 }
 
 /* out[0 .. n_out, 0 .. width) += c b, as tiles; lanes beyond the last whole vector one number at a time. */
-static void LW_T(product_dense)(const WEIGHT *restrict c, REAL one, int64_t n_out, int64_t step_out, int64_t step_k,
+static void LW_T(product_block)(const WEIGHT *restrict c, REAL one, int64_t n_out, int64_t step_out, int64_t step_k,
     const uint32_t *restrict list, int64_t n_k, int64_t width, const REAL *restrict b, REAL *restrict out) {
     int64_t lane = 0;
     while (lane + LANES <= width) {
@@ -126,6 +126,18 @@ static void LW_T(product_dense)(const WEIGHT *restrict c, REAL one, int64_t n_ou
             for (int64_t l = lane; l < width; l++)
                 out[o * width + l] += w * x[l];
         }
+    }
+}
+
+/* Long sums in blocks (each target still adds one after the other): neighbouring tiles then find the lines of c that
+ * they share in the first cache. */
+static void LW_T(product_dense)(const WEIGHT *restrict c, REAL one, int64_t n_out, int64_t step_out, int64_t step_k,
+    const uint32_t *restrict list, int64_t n_k, int64_t width, const REAL *restrict b, REAL *restrict out) {
+    for (int64_t k = 0; k < n_k; k += BLOCK_K) {
+        int64_t here = n_k - k < BLOCK_K ? n_k - k : BLOCK_K, skip = list ? 0 : k;
+        const WEIGHT *from = c ? c + skip * step_k : NULL;
+        LW_T(product_block)
+        (from, one, n_out, step_out, step_k, list ? list + k : NULL, here, width, b + skip * width, out);
     }
 }
 
@@ -271,9 +283,55 @@ static inline __attribute__((always_inline)) double LW_T(dot)(
     return (double)(sum[0] + rest);
 }
 
+/* Dense rows, several lanes: targets j .. j + 2 LANES of all listed rows, for n_lanes <= BLOCK_LANES lanes. The
+ * adjoints are turned round once, so that vectors run over targets and sums over lanes stay in registers. */
+static void LW_T(grad_block)(const product *p, int64_t width, const uint32_t *restrict row, int64_t n,
+    const REAL *restrict x, const REAL *restrict in_adj, int64_t j, int64_t lane, int64_t n_lanes,
+    double *restrict grad) {
+    REAL turned[BLOCK_LANES * 2 * VECTOR_BYTES / sizeof(REAL)];
+    for (int64_t k = 0; k < 2 * LANES; k++)
+        for (int64_t l = 0; l < n_lanes; l++)
+            turned[l * 2 * LANES + k] = in_adj[(j + k) * width + lane + l];
+    for (int64_t i = 0; i < n; i += TILE_OUT) {
+        int64_t here = n - i < TILE_OUT ? n - i : TILE_OUT;
+        const REAL *source[TILE_OUT];
+        VECTOR sum[TILE_OUT][2] = {{{0}}};
+        for (int o = 0; o < TILE_OUT;
+             o++) /* beyond the last row: computed from the first one of the tile, and dropped */
+            source[o] = x + (int64_t)row[o < here ? i + o : i] * width + lane;
+        for (int64_t l = 0; l < n_lanes; l++) {
+            VECTOR a = *(const VECTOR *)(turned + l * 2 * LANES), b = *(const VECTOR *)(turned + l * 2 * LANES + LANES);
+            for (int o = 0; o < TILE_OUT; o++) {
+                sum[o][0] += source[o][l] * a;
+                sum[o][1] += source[o][l] * b;
+            }
+        }
+        for (int64_t o = 0; o < here; o++) {
+            double *restrict to = grad + (int64_t)row[i + o] * p->n_post + j;
+            for (int64_t k = 0; k < LANES; k++) {
+                to[k] += (double)sum[o][0][k];
+                to[LANES + k] += (double)sum[o][1][k];
+            }
+        }
+    }
+}
+
+/* Returns the number of targets done; the rest is less than 2 LANES. */
+static int64_t LW_T(grad_dense)(
+    const product *p, int64_t width, const uint32_t *row, int64_t n, const REAL *x, const REAL *in_adj, double *grad) {
+    int64_t j = 0;
+    for (; j + 2 * LANES <= p->n_post; j += 2 * LANES)
+        for (int64_t lane = 0; lane < width; lane += BLOCK_LANES) {
+            int64_t n_lanes = width - lane < BLOCK_LANES ? width - lane : BLOCK_LANES;
+            LW_T(grad_block)(p, width, row, n, x, in_adj, j, lane, n_lanes, grad);
+        }
+    return j;
+}
+
 static inline __attribute__((always_inline)) void LW_T(dot_rows)(const product *p, int64_t width,
     const uint32_t *restrict row, int64_t n, const REAL *restrict x, const REAL *restrict in_adj,
     double *restrict grad) {
+    int64_t done = p->row_begin ? 0 : LW_T(grad_dense)(p, width, row, n, x, in_adj, grad);
     for (int64_t i = 0; i < n; i++) {
         int64_t r = row[i];
         const REAL *restrict source = x + r * width;
@@ -281,7 +339,7 @@ static inline __attribute__((always_inline)) void LW_T(dot_rows)(const product *
             for (int64_t edge = p->row_begin[r]; edge < p->row_begin[r + 1]; edge++)
                 grad[edge] += LW_T(dot)(width, in_adj + (int64_t)p->target[edge] * width, source);
         } else {
-            for (int64_t j = 0; j < p->n_post; j++)
+            for (int64_t j = done; j < p->n_post; j++)
                 grad[r * p->n_post + j] += LW_T(dot)(width, in_adj + j * width, source);
         }
     }

@@ -103,13 +103,13 @@ static void obvious(bool f64, const made *m, int64_t width, const double *w_tan,
 }
 
 static const int64_t WIDTHS[] = {1, 2, 3, 8, 15, 16, 17, 32, 33, 40, 64, 70};
-enum { N_WIDTHS = sizeof WIDTHS / sizeof WIDTHS[0], ROWS = 29, POST = 23, WIDEST = 70 };
+enum { N_WIDTHS = sizeof WIDTHS / sizeof WIDTHS[0], ROWS = 290, POST = 83, WIDEST = 70 };
 
 typedef struct room {
     void *x, *x_adj, *in, *in_adj, *expected;
 } room;
 static room room_of(bool f64, int64_t width) {
-    size_t size = (f64 ? 8 : 4) * (size_t)(64 * width);
+    size_t size = (f64 ? 8 : 4) * (size_t)(ROWS * width);
     room r = {calloc(1, size), calloc(1, size), calloc(1, size), calloc(1, size), calloc(1, size)};
     for (int64_t i = 0; i < ROWS * width; i++)
         put(f64, r.x, i, i % 5 == 0 ? 0 : draw((uint64_t)i + 200000));
