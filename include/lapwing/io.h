@@ -48,7 +48,7 @@ void lw_batch_source_destroy(lw_batch_source *source);
 /* ------------------------------------------------------------------ checkpoints (checkpoint*.c)
  * One HDF5 file, laid out by gid, the same content for any number of ranks. src/io/README.md holds the layout and the writing order. */
 
-/** What is saved. NULL parts are left out. */
+/** What is saved, the same on every rank. NULL parts are left out. */
 typedef struct lw_checkpoint_content {
     const char *experiment;     /* text of the experiment file, with overrides applied or listed */
     const char *experiment_name; /* its file name, for messages */
@@ -87,7 +87,8 @@ lw_err lw_checkpoint_net(lw_checkpoint *checkpoint, const lw_comm *comm, lw_part
 /** Put saved state into an engine or trainer made for that network. **Collective**. */
 lw_err lw_checkpoint_sim(lw_checkpoint *checkpoint, lw_sim *sim) LW_MUST_CHECK;
 lw_err lw_checkpoint_trainer(lw_checkpoint *checkpoint, lw_trainer *trainer) LW_MUST_CHECK;
-/** Human description (json false) or a JSON object of any Lapwing HDF5 file, and whether it is whole. Caller frees *out. Serial, rank 0. */
+/** Human description (json false) or a JSON object of any Lapwing HDF5 file, and whether it is whole: EFILE with
+ *  *out set when it is not. Caller frees *out. Serial, rank 0. */
 lw_err lw_inspect(const char *path, bool json, char **out) LW_MUST_CHECK;
 
 /** CRC-32C (Castagnoli), SSE4.2 where available, else tables. crc starts at 0. */
@@ -95,13 +96,15 @@ uint32_t lw_crc32c(uint32_t crc, const void *data, size_t bytes);
 
 /* ------------------------------------------------------------------ reports */
 
-/** SONATA spike file (/spikes/<population>: timestamps ms, node_ids), written in parallel during the run, bounded memory. Appends are **Collective**.
+/** SONATA spike file (/spikes/<population>: timestamps ms, node_ids), written in parallel during the run, bounded memory. A spike of step t is
+ *  stamped (t + 1) dt, the end of the step. Appends are **Collective**.
  *  At close the file is sorted by time within what a single append holds (appends come in time order), attribute sorting = by_time. */
 typedef struct lw_spike_file lw_spike_file;
 lw_err lw_spike_file_create(const lw_comm *comm, const char *path, const lw_net *net, lw_spike_file **out) LW_MUST_CHECK;
 lw_err lw_spike_file_append(lw_spike_file *file, const lw_spike *spikes, int64_t n) LW_MUST_CHECK; /* this rank's, by (step, gid) */
 lw_err lw_spike_file_close(lw_spike_file **file) LW_MUST_CHECK;
-/** SONATA node reports (/report/<population>, data [time, node]) of traces; one group per (population, variable). **Collective**. */
+/** SONATA node reports (/report/<population>, data [time, node]) of traces; one group per (population, variable), further variables of a
+ *  population as <population>.<variable>. Create after lw_sim_record_trace and before advancing. **Collective**. */
 typedef struct lw_trace_file lw_trace_file;
 lw_err lw_trace_file_create(const lw_comm *comm, const char *path, lw_sim *sim, lw_trace_file **out) LW_MUST_CHECK;
 lw_err lw_trace_file_append(lw_trace_file *file, lw_sim *sim) LW_MUST_CHECK; /* takes the traces from the engine */

@@ -199,9 +199,28 @@ void job_net_replace(job *j, lw_net *net) {
     j->net_changed = true;
 }
 
+/* rank 0's results as text on every rank: what goes into a file must be equal everywhere, and times are not. Caller
+ * frees. */
+static lw_err results_text(job *j, char **out) {
+    char *text = lw_comm_rank(j->world) == 0 ? json_dumps(j->results, JSON_COMPACT) : NULL;
+    int64_t bytes = text ? (int64_t)strlen(text) + 1 : 0;
+    *out = NULL;
+    lw_comm_bcast(j->world, &bytes, sizeof bytes, 0);
+    lw_err err = bytes ? lw_alloc((size_t)bytes, 1, "results", out) : LW_FAIL(LW_EMEM, "no memory for the results");
+    if (err == LW_OK && text) memcpy(*out, text, (size_t)bytes);
+    free(text);
+    err = lw_comm_agree(j->world, err);
+    if (err == LW_OK)
+        lw_comm_bcast(j->world, *out, bytes, 0);
+    else
+        lw_free(*out);
+    return err;
+}
+
 lw_err job_save(job *j, bool stage_done) {
-    char *results = lw_comm_rank(j->world) == 0 ? json_dumps(j->results, JSON_COMPACT) : NULL;
+    char *results = NULL;
     double seconds = 0;
+    LW_TRY(results_text(j, &results));
     lw_checkpoint_content content = {.experiment = j->experiment->text,
         .experiment_name = j->experiment->file,
         .override = j->experiment->override,
@@ -210,7 +229,7 @@ lw_err job_save(job *j, bool stage_done) {
         .stage_index = j->stage_index,
         .stage_done = stage_done,
         .step = ++j->step,
-        .results = results ? results : "{}",
+        .results = results,
         .command = j->options->line,
         .net = j->net,
         .sim = j->sim,
@@ -220,7 +239,7 @@ lw_err job_save(job *j, bool stage_done) {
     lw_err err = lw_checkpoint_write(j->net_grid, j->out, &content, j->experiment->checkpoint_keep, &seconds);
     watch_resume(j->watch);
     j->save_seconds += seconds;
-    free(results);
+    lw_free(results);
     return err;
 }
 
