@@ -60,6 +60,19 @@ lw_err lw_h5_writer_head(lw_h5_writer *w, const char *format) LW_MUST_CHECK;
 lw_err lw_h5_writer_provenance(lw_h5_writer *w, const char *command) LW_MUST_CHECK;
 /** Checksums, completeness mark, flush, close. Gives the first error of the writer; the writer is gone in any case. */
 lw_err lw_h5_writer_close(lw_h5_writer **w) LW_MUST_CHECK;
+/* ---- arrays that grow along their first index (reports); a file that has one gets no checksums, but still its mark */
+/** Empty array of shape [0] (row 0) or [0, row], in chunks of about 64 KiB. */
+lw_err lw_h5_writer_series(lw_h5_writer *w, const lw_h5_array *array) LW_MUST_CHECK;
+/** Items are added behind those that are there: `n_new` by all ranks together. This rank gives items [lo, lo + n) of
+ * the new ones, of each the numbers [column, column + n_columns) (row 0: 0 and 1). */
+typedef struct lw_h5_part {
+    int64_t n_new, lo, n, column, n_columns;
+} lw_h5_part;
+lw_err lw_h5_writer_extend(
+    lw_h5_writer *w, const char *path, hid_t type, const lw_h5_part *part, const void *data) LW_MUST_CHECK;
+/** The open file and the writer's sticky error, for objects that only one report has. */
+hid_t lw_h5_writer_file(const lw_h5_writer *w);
+lw_err lw_h5_writer_outcome(lw_h5_writer *w, herr_t status, const char *what) LW_MUST_CHECK;
 /** Close a file that cannot become whole; it keeps its temporary name and no completeness mark. */
 void lw_h5_writer_abandon(lw_h5_writer **w);
 

@@ -11,27 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 #include <lapwing/io.h>
-#include "h5.h"
+#include "h5_writer.h"
 #include "slab.h"
 
 #define CREATOR_VERSION "0.1.0"
-
-struct lw_h5_writer {
-    const lw_comm *comm;
-    char *path;
-    hid_t file, transfer; /* transfer: collective */
-    lw_err err;
-    bool closing; /* arrays no longer enter the table */
-    lw_h5_integrity table;
-    int64_t room; /* rows of the table */
-    int64_t *crc; /* [total] of this rank's blocks, zero elsewhere */
-    int64_t crc_room;
-};
-
-static lw_err writer_agree(lw_h5_writer *w, lw_err err) {
-    w->err = lw_comm_agree(w->comm, err);
-    return w->err;
-}
 
 /* ---- creation */
 
@@ -114,7 +97,7 @@ lw_err lw_h5_writer_group(lw_h5_writer *w, const char *path) {
     hid_t group = lw_h5_group_create(w->file, path);
     lw_err err = group < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot create group %s", path) : LW_OK;
     if (group >= 0) (void)H5Gclose(group);
-    return writer_agree(w, err);
+    return h5_writer_agree(w, err);
 }
 
 /* text NULL: a number of this type */
@@ -127,7 +110,7 @@ static lw_err attribute_put(
                                : lw_h5_attribute(object, name, type, value);
     lw_err err = status < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot write attribute %s of %s", name, path) : LW_OK;
     if (object >= 0) (void)H5Oclose(object);
-    return writer_agree(w, err);
+    return h5_writer_agree(w, err);
 }
 
 lw_err lw_h5_writer_i64(lw_h5_writer *w, const char *path, const char *name, int64_t value) {
@@ -236,15 +219,15 @@ static lw_err array_put(lw_h5_writer *w, const lw_h5_array *array, const void *s
     if (w->err != LW_OK) return w->err;
     int64_t items = array->n < 0 ? 1 : array->n;
     int64_t item_bytes = (int64_t)H5Tget_size(array->type) * (array->row ? array->row : 1);
-    lw_err err = w->closing ? LW_OK : table_add(w, array->path, items, item_bytes, slab);
-    LW_TRY(writer_agree(w, err));
+    lw_err err = w->closing || w->series ? LW_OK : table_add(w, array->path, items, item_bytes, slab);
+    LW_TRY(h5_writer_agree(w, err));
     hid_t dataset = array_create(w, array);
     err = dataset < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot create array %s", array->path) : LW_OK;
-    if (writer_agree(w, err) == LW_OK && array->n != 0 && array_fill(w, dataset, array, slab) < 0)
+    if (h5_writer_agree(w, err) == LW_OK && array->n != 0 && array_fill(w, dataset, array, slab) < 0)
         err = lw_h5_fail(LW_EIO, w->path, "cannot write array %s", array->path);
     if (dataset >= 0 && H5Dclose(dataset) < 0 && err == LW_OK)
         err = lw_h5_fail(LW_EIO, w->path, "cannot close array %s", array->path);
-    return w->err != LW_OK ? w->err : writer_agree(w, err);
+    return w->err != LW_OK ? w->err : h5_writer_agree(w, err);
 }
 
 lw_err lw_h5_writer_array(lw_h5_writer *w, const lw_h5_array *array, const void *slab) {
@@ -257,7 +240,7 @@ static lw_err texts_put(
     lw_h5_writer *w, const char *path, const char *text, size_t width, int64_t n, const char *about) {
     if (w->err != LW_OK) return w->err;
     lw_h5_array array = {.path = path, .type = lw_h5_text_type(width), .n = n, .about = about};
-    LW_TRY(writer_agree(w, array.type < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot make a string type") : LW_OK));
+    LW_TRY(h5_writer_agree(w, array.type < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot make a string type") : LW_OK));
     lw_slab mine = lw_slab_range(n < 0 ? 1 : n, lw_comm_rank(w->comm), lw_comm_size(w->comm));
     lw_err err = array_put(w, &array, text + (size_t)mine.lo * H5Tget_size(array.type));
     (void)H5Tclose(array.type);
@@ -274,7 +257,7 @@ lw_err lw_h5_writer_texts(lw_h5_writer *w, const char *path, const char *const *
     if (w->err != LW_OK) return w->err;
     for (int64_t i = 0; i < n; i++)
         if (strlen(text[i]) > width) width = strlen(text[i]);
-    LW_TRY(writer_agree(w, lw_alloc((size_t)n, width, "strings", &block)));
+    LW_TRY(h5_writer_agree(w, lw_alloc((size_t)n, width, "strings", &block)));
     for (int64_t i = 0; i < n; i++)
         memcpy(block + (size_t)i * width, text[i], strlen(text[i]));
     lw_err err = texts_put(w, path, block, width, n, about);
@@ -291,7 +274,7 @@ lw_err lw_h5_writer_head(lw_h5_writer *w, const char *format) {
     herr_t status = root < 0 ? -1 : lw_h5_attribute_list(root, "format_version", H5T_NATIVE_INT32, 2, version);
     lw_err err = status < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot write the format version") : LW_OK;
     if (root >= 0) (void)H5Oclose(root);
-    LW_TRY(writer_agree(w, err));
+    LW_TRY(h5_writer_agree(w, err));
     LW_TRY(lw_h5_writer_string(w, "/", "creator", "lapwing"));
     return lw_h5_writer_string(w, "/", "creator_version", CREATOR_VERSION);
 }
@@ -330,12 +313,16 @@ static lw_err column_put(
     return array_put(w, &array, (const char *)column + (size_t)mine.lo * H5Tget_size(type));
 }
 
+static lw_err mark_write(lw_h5_writer *w, uint32_t mark) {
+    return attribute_put(w, "/", "complete", H5T_NATIVE_UINT32, &mark, NULL);
+}
+
 static lw_err table_write(lw_h5_writer *w) {
     lw_h5_integrity *t = &w->table;
     w->closing = true;
     lw_err err = table_reserve(w, 0);
     if (err == LW_OK) err = lw_alloc((size_t)t->total, sizeof *t->crc, "checksums", &t->crc);
-    LW_TRY(writer_agree(w, err));
+    LW_TRY(h5_writer_agree(w, err));
     lw_comm_sum_i64(w->comm, w->crc, t->total);
     for (int64_t i = 0; i < t->total; i++)
         t->crc[i] = (uint32_t)w->crc[i];
@@ -347,14 +334,13 @@ static lw_err table_write(lw_h5_writer *w) {
     LW_TRY(column_put(w, "/integrity/first", H5T_NATIVE_INT64, t->n + 1, t->first, "first checksum of the array"));
     LW_TRY(column_put(w, "/integrity/crc32c", H5T_NATIVE_UINT32, t->total, t->crc,
         "CRC-32C (Castagnoli) of each block of each array, little-endian bytes as stored"));
-    uint32_t mark = lw_h5_integrity_mark(t);
-    return attribute_put(w, "/", "complete", H5T_NATIVE_UINT32, &mark, NULL);
+    return mark_write(w, lw_h5_integrity_mark(t));
 }
 
 lw_err lw_h5_writer_close(lw_h5_writer **writer) {
     lw_h5_writer *w = *writer;
     if (!w) return LW_OK;
-    if (w->err == LW_OK) w->err = table_write(w);
+    if (w->err == LW_OK) w->err = w->series ? mark_write(w, 1) : table_write(w);
     lw_err err = LW_OK;
     if (w->err == LW_OK && H5Fflush(w->file, H5F_SCOPE_GLOBAL) < 0)
         err = lw_h5_fail(LW_EIO, w->path, "cannot be flushed");

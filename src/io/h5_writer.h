@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * h5_writer.h: the writer's inside, for h5_write.c and h5_series.c.
+ */
+#ifndef LAPWING_IO_H5_WRITER_H
+#define LAPWING_IO_H5_WRITER_H
+
+#include "h5.h"
+
+struct lw_h5_writer {
+    const lw_comm *comm;
+    char *path;
+    hid_t file, transfer; /* transfer: collective */
+    lw_err err;
+    bool series;  /* a report that grows: no table of checksums */
+    bool closing; /* arrays no longer enter the table */
+    lw_h5_integrity table;
+    int64_t room; /* rows of the table */
+    int64_t *crc; /* [total] of this rank's blocks, zero elsewhere */
+    int64_t crc_room;
+};
+
+/** The writer's error is now that of the lowest failing rank. **Collective**. */
+static inline lw_err h5_writer_agree(lw_h5_writer *w, lw_err err) {
+    w->err = lw_comm_agree(w->comm, err);
+    return w->err;
+}
+
+#endif
