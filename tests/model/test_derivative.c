@@ -281,6 +281,16 @@ TEST(parameter_adjoints_accumulate) {
     for (int c = 0; c < base.model->n_coef; c++)
         for (int64_t i = 0; i < base.n; i++)
             CHECK_REL(adj_out.coef_f64.room[c][i], 2 * once.room[c][i], 1e-15);
+    /* the coefficients' adjoints of two sweeps on top of one sweep's parameters */
+    const double *param[BENCH_ARRAYS];
+    for (int p = 0; p < BENCH_ARRAYS; p++)
+        param[p] = base.param[p];
+    const bench_arrays before = adj_out.param;
+    base.model->derive_adj(
+        base.n, base.dt, param, (const double *const *)adj_out.coef_f64.at, (double *const *)adj_out.param.at);
+    for (int p = 0; p < base.model->n_param; p++)
+        for (int64_t i = 0; i < base.n; i++)
+            CHECK_REL(adj_out.param.room[p][i], 3 * before.room[p][i], 1e-14);
 }
 
 CHECK_MAIN(CASE(every_model_every_form), CASE(need_masks_are_tight), CASE(coefficients_are_optional),

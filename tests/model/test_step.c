@@ -164,5 +164,23 @@ TEST(fire_blends) {
     CHECK(steps >= 3);
 }
 
+/* u = 0 fires, the smallest number below does not */
+TEST(threshold_is_inclusive) {
+    for (int precision = 0; precision < 2; precision++) {
+        bench_start(&one, lw_model_builtin("if"), precision, 1, 1, 1, 12);
+        one.param[lw_model_param_find(one.model, "v_th")][0] = 1;
+        one.param[lw_model_param_find(one.model, "bias")][0] = 0;
+        bench_derive(&one);
+        for (int64_t i = 0; i < one.n; i++) {
+            bench_set(&one, one.state.at[0], i, 0.5);
+            bench_set(&one, one.input.at[0], i, i == 1 ? 0.5 - 0x1p-24 : 0.5);
+        }
+        lw_kernel_args a = bench_args(&one);
+        bench_kernels(&one)->step(&a);
+        for (int64_t i = 0; i < one.n; i++)
+            CHECK_CLOSE(bench_get(&one, one.out.at[0], i), i != 1, 0);
+    }
+}
+
 CHECK_MAIN(CASE(step_is_update_threshold_fire), CASE(uniform_is_general), CASE(lanes_are_independent),
-    CASE(float_follows_double), CASE(fire_blends))
+    CASE(float_follows_double), CASE(fire_blends), CASE(threshold_is_inclusive))
