@@ -39,6 +39,11 @@ lw_err lw_model_show(const lw_model_source *source, char **out) LW_MUST_CHECK;
 /** One self-contained C file (besides lapwing/kernel.h) that defines `const lw_model lw_model_<name>`. Caller frees. */
 lw_err lw_model_emit(const lw_model_source *source, char **out) LW_MUST_CHECK;
 
+/** Compile with the system's C compiler (LAPWING_CC names another) and load. `folder` holds the compiled objects and is used again:
+ *  NULL means $LAPWING_CACHE, $XDG_CACHE_HOME/lapwing or ~/.cache/lapwing. Local; safe for several processes at once, but let one rank call first
+ *  so that only one compiles. The model stays loaded as long as the program. ECOMPILE with the compiler's words. */
+lw_err lw_model_load(const lw_model_source *source, const char *folder, const lw_model **out) LW_MUST_CHECK;
+
 /* ------------------------------------------------------------------ quantities and units */
 
 /** Parse "20 ms", "5.5e-1 mV", "1", "20 kHz" into internal units (ms, mV, pA, pF, nS, kHz and products such as "1/ms", "mV/ms").

@@ -7,6 +7,9 @@
 
 #include <lapwing/kernel.h>
 
+/** The text of kernel.h, for models compiled at run time. */
+extern const char lw_kernel_header[];
+
 /** Alphabetical, ends with NULL. */
 extern const lw_model *const lw_builtin_models[];
 

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A parsed model at run time: emit, compile with the system's C compiler into a shared object in a cache folder, load.
+ * The object's file name carries a hash of everything it depends on; it is written under a temporary name and renamed,
+ * so several processes may compile the same model at once. The compiler gets an argument list, no shell. Local: who
+ * wants one compilation for all ranks lets one rank call first.
+ */
+#include <lapwing/model.h>
+#include "catalogue.h"
+#include "text.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { PATH_BYTES = 1024 };
+
+/* the flags of the library's own kernels: the same text gives the same bits */
+static const char *const jit_flags[] = {LW_JIT_FLAGS};
+
+static const char *compiler(void) {
+    const char *cc = getenv("LAPWING_CC");
+    return cc && cc[0] ? cc : LW_JIT_CC;
+}
+
+static lw_err make_folder(const char *path) {
+    char part[PATH_BYTES];
+    for (size_t i = 1; i <= strlen(path) && i < sizeof part; i++) {
+        if (path[i] != '/' && path[i] != 0) continue;
+        snprintf(part, sizeof part, "%.*s", (int)i, path);
+        LW_CHECK(mkdir(part, 0777) == 0 || errno == EEXIST, LW_EIO, "folder %s could not be made: %s", part,
+            strerror(errno));
+    }
+    return LW_OK;
+}
+
+static void default_folder(char out[PATH_BYTES]) {
+    const char *own = getenv("LAPWING_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (own && own[0])
+        snprintf(out, PATH_BYTES, "%s", own);
+    else if (xdg && xdg[0])
+        snprintf(out, PATH_BYTES, "%s/lapwing", xdg);
+    else
+        snprintf(out, PATH_BYTES, "%s/.cache/lapwing", home && home[0] ? home : ".");
+}
+
+static lw_err write_source(const char *path, const char *code) {
+    FILE *file = fopen(path, "w");
+    LW_CHECK(file, LW_EIO, "%s could not be created: %s", path, strerror(errno));
+    bool good = fputs(code, file) >= 0;
+    good = fclose(file) == 0 && good;
+    LW_CHECK(good, LW_EIO, "%s could not be written", path);
+    return LW_OK;
+}
+
+/* the compiler's first words, on one line */
+static void read_log(const char *path, char *out, size_t size) {
+    FILE *file = fopen(path, "r");
+    size_t n = file ? fread(out, 1, size - 1, file) : 0;
+    out[n] = 0;
+    for (size_t i = 0; i < n; i++)
+        if (out[i] == '\n') out[i] = ' ';
+    if (file) fclose(file);
+}
+
+static lw_err run_compiler(const char *name, const char *source, const char *object, const char *log) {
+    enum { FLAGS = sizeof jit_flags / sizeof jit_flags[0] };
+    const char *argv[FLAGS + 6] = {compiler()};
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int n = 1, status = 0;
+    for (int i = 0; i < FLAGS; i++)
+        argv[n++] = jit_flags[i];
+    argv[n++] = "-o";
+    argv[n++] = object;
+    argv[n++] = source;
+    argv[n++] = "-lm";
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    int failed = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    LW_CHECK(!failed, LW_ECOMPILE, "C compiler %s could not be started: %s; LAPWING_CC names another one", argv[0],
+        strerror(failed));
+    while (waitpid(pid, &status, 0) < 0)
+        LW_CHECK(errno == EINTR, LW_ECOMPILE, "C compiler %s was lost: %s", argv[0], strerror(errno));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return LW_OK;
+    char words[600];
+    read_log(log, words, sizeof words);
+    return LW_FAIL(LW_ECOMPILE, "C compiler %s failed on model %s: %s", argv[0], name, words);
+}
+
+static lw_err load(const char *path, const char *name, const lw_model **out) {
+    char symbol[160];
+    snprintf(symbol, sizeof symbol, "lw_model_%s", name);
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    LW_CHECK(object, LW_EFILE, "compiled model %s could not be loaded: %s", path, dlerror());
+    const lw_model *model = dlsym(object, symbol);
+    if (model && model->abi == LW_KERNEL_ABI && strcmp(model->name, name) == 0) {
+        *out = model; /* stays loaded as long as the program */
+        return LW_OK;
+    }
+    dlclose(object);
+    return LW_FAIL(LW_EFILE, "%s does not hold model %s of ABI %d; delete it", path, name, LW_KERNEL_ABI);
+}
+
+/* emitted code with kernel.h in the place of its #include */
+static lw_err self_contained(const lw_model_source *source, char **out) {
+    static const char include[] = "#include <lapwing/kernel.h>\n";
+    char *code = NULL;
+    lw_text text = {0};
+    LW_TRY(lw_model_emit(source, &code));
+    const char *at = strstr(code, include);
+    LW_ASSERT(at != NULL);
+    lw_text_add(&text, "%.*s%s%s", (int)(at - code), code, lw_kernel_header, at + sizeof include - 1);
+    lw_free(code);
+    return lw_text_take(&text, out);
+}
+
+static lw_err compile(const char *name, const char *code, const char *path) {
+    char source[PATH_BYTES], object[PATH_BYTES], log[PATH_BYTES], host[64] = "";
+    gethostname(host, sizeof host - 1);
+    snprintf(source, sizeof source, "%.900s.%s.%ld.c", path, host, (long)getpid());
+    snprintf(object, sizeof object, "%.900s.%s.%ld.so", path, host, (long)getpid());
+    snprintf(log, sizeof log, "%.900s.%s.%ld.log", path, host, (long)getpid());
+    lw_err err = write_source(source, code);
+    if (err == LW_OK) err = run_compiler(name, source, object, log);
+    if (err == LW_OK && rename(object, path) != 0)
+        err = LW_FAIL(LW_EIO, "%s could not be renamed to %s: %s", object, path, strerror(errno));
+    unlink(source);
+    unlink(log);
+    if (err != LW_OK) unlink(object);
+    return err;
+}
+
+lw_err lw_model_load(const lw_model_source *source, const char *folder, const lw_model **out) {
+    char cache[PATH_BYTES], path[PATH_BYTES];
+    const char *name = lw_model_source_name(source);
+    char *code = NULL;
+    *out = NULL;
+    if (folder)
+        snprintf(cache, sizeof cache, "%s", folder);
+    else
+        default_folder(cache);
+    LW_TRY(self_contained(source, &code));
+    uint64_t key = lw_text_hash(compiler(), lw_text_hash(code, LW_TEXT_HASH_START));
+    for (size_t i = 0; i < sizeof jit_flags / sizeof jit_flags[0]; i++)
+        key = lw_text_hash(jit_flags[i], key);
+    snprintf(path, sizeof path, "%.800s/%.100s-%016llx.so", cache, name, (unsigned long long)key);
+    lw_err err = make_folder(cache);
+    if (err == LW_OK && access(path, R_OK) != 0) err = compile(name, code, path);
+    lw_free(code);
+    return err == LW_OK ? load(path, name, out) : err;
+}
