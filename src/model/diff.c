@@ -7,23 +7,23 @@
 #include "graph.h"
 
 /* per-node scratch of a pass, covering the nodes that existed when it began; NULL after a memory error */
-static void *pass_scratch(lw_graph *g, size_t size) {
+static void *pass_scratch(lw_dag *g, size_t size) {
     void *scratch = NULL;
     if (g->err == LW_OK) g->err = lw_alloc((size_t)g->count, size, "derivative of an expression", &scratch);
     return g->err == LW_OK ? scratch : NULL;
 }
 
-static bool *mark_roots(lw_graph *g, int n, const int32_t *root, int32_t *last) {
+static bool *mark_roots(lw_dag *g, int n, const int32_t *root, int32_t *last) {
     bool *mark = pass_scratch(g, sizeof(bool));
     *last = -1;
     for (int i = 0; mark && i < n; i++) {
-        lw_graph_mark(g, root[i], mark);
+        lw_dag_mark(g, root[i], mark);
         *last = root[i] > *last ? root[i] : *last;
     }
     return mark;
 }
 
-void lw_graph_substitute(lw_graph *g, int n, const int32_t *root, lw_graph_map map, void *payload, int32_t *out) {
+void lw_dag_substitute(lw_dag *g, int n, const int32_t *root, lw_dag_map map, void *payload, int32_t *out) {
     int32_t last;
     bool *mark = mark_roots(g, n, root, &last);
     int32_t *image = pass_scratch(g, sizeof *image);
@@ -42,7 +42,7 @@ void lw_graph_substitute(lw_graph *g, int n, const int32_t *root, lw_graph_map m
             arg[a] = image[node.arg[a]];
             changed = changed || arg[a] != node.arg[a];
         }
-        if (changed) image[i] = lw_graph_rebuild(g, i, arg);
+        if (changed) image[i] = lw_dag_rebuild(g, i, arg);
     }
     for (int i = 0; i < n; i++)
         out[i] = image ? image[root[i]] : 0;
@@ -50,28 +50,28 @@ void lw_graph_substitute(lw_graph *g, int n, const int32_t *root, lw_graph_map m
     lw_free(image);
 }
 
-static int32_t repeated_expdd(lw_graph *g, int32_t i, int k) {
+static int32_t repeated_expdd(lw_dag *g, int32_t i, int k) {
     const lw_node node = g->node[i];
     int32_t x[LW_NODE_ARG_MAX];
     LW_ASSERT(node.n_arg < LW_NODE_ARG_MAX);
     for (int a = 0; a < node.n_arg; a++)
         x[a] = node.arg[a];
     x[node.n_arg] = node.arg[k];
-    return lw_graph_expdd(g, node.n_arg + 1, x);
+    return lw_dag_expdd(g, node.n_arg + 1, x);
 }
 
-static int32_t pow_through(lw_graph *g, int32_t i, int k, int32_t t) {
+static int32_t pow_through(lw_dag *g, int32_t i, int k, int32_t t) {
     const lw_node node = g->node[i];
     int32_t a = node.arg[0], b = node.arg[1];
-    if (k == 1) return lw_graph_mul(g, lw_graph_mul(g, i, lw_graph_unary(g, LW_NODE_LOG, a)), t);
-    int32_t lower = lw_graph_pow(g, a, lw_graph_sub(g, b, lw_graph_const(g, 1)));
-    return lw_graph_mul(g, lw_graph_mul(g, b, lower), t);
+    if (k == 1) return lw_dag_mul(g, lw_dag_mul(g, i, lw_dag_unary(g, LW_NODE_LOG, a)), t);
+    int32_t lower = lw_dag_pow(g, a, lw_dag_sub(g, b, lw_dag_const(g, 1)));
+    return lw_dag_mul(g, lw_dag_mul(g, b, lower), t);
 }
 
 /* d node / d arg[k] * t */
-static int32_t pass_through(lw_graph *g, int32_t i, int k, int32_t t) {
+static int32_t pass_through(lw_dag *g, int32_t i, int k, int32_t t) {
     const lw_node node = g->node[i];
-    const int32_t a = node.arg[0], zero = lw_graph_const(g, 0), one = lw_graph_const(g, 1);
+    const int32_t a = node.arg[0], zero = lw_dag_const(g, 0), one = lw_dag_const(g, 1);
     switch (node.op) {
     case LW_NODE_CONST:
     case LW_NODE_LEAF:
@@ -80,62 +80,60 @@ static int32_t pass_through(lw_graph *g, int32_t i, int k, int32_t t) {
     case LW_NODE_ATMOST:
         return zero;
     case LW_NODE_NEG:
-        return lw_graph_neg(g, t);
+        return lw_dag_neg(g, t);
     case LW_NODE_ADD:
         return t;
     case LW_NODE_SUB:
-        return k ? lw_graph_neg(g, t) : t;
+        return k ? lw_dag_neg(g, t) : t;
     case LW_NODE_MUL:
-        return lw_graph_mul(g, node.arg[1 - k], t);
+        return lw_dag_mul(g, node.arg[1 - k], t);
     case LW_NODE_DIV:
-        return k ? lw_graph_neg(g, lw_graph_div(g, lw_graph_mul(g, i, t), node.arg[1]))
-                 : lw_graph_div(g, t, node.arg[1]);
+        return k ? lw_dag_neg(g, lw_dag_div(g, lw_dag_mul(g, i, t), node.arg[1])) : lw_dag_div(g, t, node.arg[1]);
     case LW_NODE_POW:
         return pow_through(g, i, k, t);
     case LW_NODE_EXP:
-        return lw_graph_mul(g, i, t);
+        return lw_dag_mul(g, i, t);
     case LW_NODE_LOG:
-        return lw_graph_div(g, t, a);
+        return lw_dag_div(g, t, a);
     case LW_NODE_SQRT:
-        return lw_graph_div(g, t, lw_graph_mul(g, lw_graph_const(g, 2), i));
+        return lw_dag_div(g, t, lw_dag_mul(g, lw_dag_const(g, 2), i));
     case LW_NODE_TANH:
-        return lw_graph_mul(g, lw_graph_sub(g, one, lw_graph_mul(g, i, i)), t);
+        return lw_dag_mul(g, lw_dag_sub(g, one, lw_dag_mul(g, i, i)), t);
     case LW_NODE_SIGMOID:
-        return lw_graph_mul(g, lw_graph_mul(g, i, lw_graph_sub(g, one, i)), t);
+        return lw_dag_mul(g, lw_dag_mul(g, i, lw_dag_sub(g, one, i)), t);
     case LW_NODE_SIN:
-        return lw_graph_mul(g, lw_graph_unary(g, LW_NODE_COS, a), t);
+        return lw_dag_mul(g, lw_dag_unary(g, LW_NODE_COS, a), t);
     case LW_NODE_COS:
-        return lw_graph_neg(g, lw_graph_mul(g, lw_graph_unary(g, LW_NODE_SIN, a), t));
+        return lw_dag_neg(g, lw_dag_mul(g, lw_dag_unary(g, LW_NODE_SIN, a), t));
     case LW_NODE_ABS:
-        return lw_graph_select(g, lw_graph_binary(g, LW_NODE_LESS, a, zero), lw_graph_neg(g, t), t);
+        return lw_dag_select(g, lw_dag_binary(g, LW_NODE_LESS, a, zero), lw_dag_neg(g, t), t);
     case LW_NODE_EXPM1:
-        return lw_graph_mul(g, lw_graph_add(g, i, one), t);
+        return lw_dag_mul(g, lw_dag_add(g, i, one), t);
     case LW_NODE_MIN:
     case LW_NODE_MAX: {
-        int32_t second = node.op == LW_NODE_MIN ? lw_graph_binary(g, LW_NODE_LESS, node.arg[1], a)
-                                                : lw_graph_binary(g, LW_NODE_LESS, a, node.arg[1]);
-        return k ? lw_graph_select(g, second, t, zero) : lw_graph_select(g, second, zero, t);
+        int32_t second = node.op == LW_NODE_MIN ? lw_dag_binary(g, LW_NODE_LESS, node.arg[1], a)
+                                                : lw_dag_binary(g, LW_NODE_LESS, a, node.arg[1]);
+        return k ? lw_dag_select(g, second, t, zero) : lw_dag_select(g, second, zero, t);
     }
     case LW_NODE_EXPDD:
-        return lw_graph_mul(g, repeated_expdd(g, i, k), t);
+        return lw_dag_mul(g, repeated_expdd(g, i, k), t);
     case LW_NODE_SELECT:
-        return k == 0 ? zero : k == 1 ? lw_graph_select(g, a, t, zero) : lw_graph_select(g, a, zero, t);
+        return k == 0 ? zero : k == 1 ? lw_dag_select(g, a, t, zero) : lw_dag_select(g, a, zero, t);
     }
     return zero;
 }
 
 /* sum over the arguments; a select of tangents is one node, not the sum of two */
-static int32_t node_tangent(lw_graph *g, int32_t i, const int32_t *tan) {
+static int32_t node_tangent(lw_dag *g, int32_t i, const int32_t *tan) {
     const lw_node node = g->node[i];
-    if (node.op == LW_NODE_SELECT) return lw_graph_select(g, node.arg[0], tan[node.arg[1]], tan[node.arg[2]]);
-    int32_t sum = lw_graph_const(g, 0);
+    if (node.op == LW_NODE_SELECT) return lw_dag_select(g, node.arg[0], tan[node.arg[1]], tan[node.arg[2]]);
+    int32_t sum = lw_dag_const(g, 0);
     for (int k = 0; k < node.n_arg; k++)
-        if (!lw_graph_is_const(g, tan[node.arg[k]], 0))
-            sum = lw_graph_add(g, sum, pass_through(g, i, k, tan[node.arg[k]]));
+        if (!lw_dag_is_const(g, tan[node.arg[k]], 0)) sum = lw_dag_add(g, sum, pass_through(g, i, k, tan[node.arg[k]]));
     return sum;
 }
 
-void lw_graph_tangent(lw_graph *g, int n, const int32_t *root, lw_graph_map seed, void *payload, int32_t *out) {
+void lw_dag_tangent(lw_dag *g, int n, const int32_t *root, lw_dag_map seed, void *payload, int32_t *out) {
     int32_t last;
     bool *mark = mark_roots(g, n, root, &last);
     int32_t *tan = pass_scratch(g, sizeof *tan); /* zeroed: node 0 is the constant 0 */
@@ -154,8 +152,8 @@ void lw_graph_tangent(lw_graph *g, int n, const int32_t *root, lw_graph_map seed
     lw_free(tan);
 }
 
-void lw_graph_adjoint(
-    lw_graph *g, int n, const int32_t *root, const int32_t *seed, int n_leaf, const int32_t *leaf, int32_t *out) {
+void lw_dag_adjoint(
+    lw_dag *g, int n, const int32_t *root, const int32_t *seed, int n_leaf, const int32_t *leaf, int32_t *out) {
     int32_t last;
     bool *mark = mark_roots(g, n, root, &last);
     int32_t *adj = pass_scratch(g, sizeof *adj), count = g->count;
@@ -163,13 +161,13 @@ void lw_graph_adjoint(
     for (int j = 0; j < n_leaf; j++)
         wanted |= g->node[leaf[j]].depends;
     for (int i = 0; mark && adj && i < n; i++)
-        adj[root[i]] = lw_graph_add(g, adj[root[i]], seed[i]);
+        adj[root[i]] = lw_dag_add(g, adj[root[i]], seed[i]);
     for (int32_t i = last; mark && adj && i >= 0; i--) {
-        if (!mark[i] || lw_graph_is_const(g, adj[i], 0)) continue;
+        if (!mark[i] || lw_dag_is_const(g, adj[i], 0)) continue;
         const lw_node node = g->node[i];
         for (int k = 0; k < node.n_arg; k++) /* leave out what leads to no wanted leaf */
             if (g->node[node.arg[k]].depends & wanted)
-                adj[node.arg[k]] = lw_graph_add(g, adj[node.arg[k]], pass_through(g, i, k, adj[i]));
+                adj[node.arg[k]] = lw_dag_add(g, adj[node.arg[k]], pass_through(g, i, k, adj[i]));
     }
     for (int j = 0; j < n_leaf; j++)
         out[j] = adj && leaf[j] < count ? adj[leaf[j]] : 0;

@@ -201,7 +201,7 @@ static bool is_condition(const lw_emitter *e, int32_t node) {
 }
 
 void lw_emit_temporaries(lw_emitter *e, const char *indent) {
-    const lw_graph *g = e->plan->g;
+    const lw_dag *g = e->plan->g;
     for (int32_t i = 0; i < g->count; i++) {
         const lw_op op = g->node[i].op;
         if (e->uses[i] < 2 || op == LW_NODE_LEAF || op == LW_NODE_CONST) continue;

@@ -8,8 +8,8 @@
 
 /* ------------------------------------------------------------------ storage */
 
-lw_err lw_graph_create(lw_graph **out) {
-    lw_graph *g = NULL;
+lw_err lw_dag_create(lw_dag **out) {
+    lw_dag *g = NULL;
     lw_err err = LW_OK;
     *out = NULL;
     LW_TRY(lw_alloc(1, sizeof *g, "expression graph", &g));
@@ -17,14 +17,14 @@ lw_err lw_graph_create(lw_graph **out) {
     g->table_size = 1024;
     LW_TRY_TO(lw_alloc((size_t)g->size, sizeof *g->node, "expression graph", &g->node), done);
     LW_TRY_TO(lw_alloc((size_t)g->table_size, sizeof *g->table, "expression graph", &g->table), done);
-    lw_graph_const(g, 0); /* node 0 */
+    lw_dag_const(g, 0); /* node 0 */
 done:
-    if (err != LW_OK) lw_graph_destroy(&g);
+    if (err != LW_OK) lw_dag_destroy(&g);
     *out = g;
     return err;
 }
 
-void lw_graph_destroy(lw_graph **graph) {
+void lw_dag_destroy(lw_dag **graph) {
     if (!*graph) return;
     lw_free((*graph)->node);
     lw_free((*graph)->table);
@@ -47,14 +47,14 @@ static bool node_same(const lw_node *a, const lw_node *b) {
            memcmp(a->arg, b->arg, (size_t)a->n_arg * sizeof a->arg[0]) == 0;
 }
 
-static int32_t *table_slot(lw_graph *g, const lw_node *n) {
+static int32_t *table_slot(lw_dag *g, const lw_node *n) {
     int32_t at = (int32_t)(node_hash(n) & (uint64_t)(g->table_size - 1));
     while (g->table[at] && !node_same(&g->node[g->table[at] - 1], n))
         at = (at + 1) & (g->table_size - 1);
     return &g->table[at];
 }
 
-static lw_err graph_grow(lw_graph *g) {
+static lw_err graph_grow(lw_dag *g) {
     int32_t *table = NULL;
     LW_TRY(lw_grow(&g->node, (size_t)g->size, (size_t)g->size * 2, sizeof *g->node, "expression graph"));
     g->size *= 2;
@@ -67,7 +67,7 @@ static lw_err graph_grow(lw_graph *g) {
     return LW_OK;
 }
 
-static int32_t graph_put(lw_graph *g, lw_node n) {
+static int32_t graph_put(lw_dag *g, lw_node n) {
     if (g->err != LW_OK) return 0;
     for (int i = 0; i < n.n_arg; i++)
         n.depends |= g->node[n.arg[i]].depends;
@@ -83,55 +83,55 @@ static int32_t graph_put(lw_graph *g, lw_node n) {
     return g->count - 1;
 }
 
-static int32_t put_op(lw_graph *g, lw_op op, int n_arg, const int32_t *arg) {
+static int32_t put_op(lw_dag *g, lw_op op, int n_arg, const int32_t *arg) {
     lw_node n = {.op = op, .n_arg = n_arg};
     memcpy(n.arg, arg, (size_t)n_arg * sizeof arg[0]);
     return graph_put(g, n);
 }
 
-static int32_t put_binary(lw_graph *g, lw_op op, int32_t a, int32_t b) {
+static int32_t put_binary(lw_dag *g, lw_op op, int32_t a, int32_t b) {
     return put_op(g, op, 2, (const int32_t[]){a, b});
 }
 
 /* a op b = b op a bit for bit: one node for both, in the order that was written first */
-static int32_t put_commutative(lw_graph *g, lw_op op, int32_t a, int32_t b) {
+static int32_t put_commutative(lw_dag *g, lw_op op, int32_t a, int32_t b) {
     if (g->err != LW_OK) return 0;
     lw_node n = {.op = op, .n_arg = 2, .arg = {b, a}};
     int32_t swapped = *table_slot(g, &n);
     return swapped ? swapped - 1 : put_binary(g, op, a, b);
 }
 
-int32_t lw_graph_const(lw_graph *g, double value) {
+int32_t lw_dag_const(lw_dag *g, double value) {
     return graph_put(g, (lw_node){.op = LW_NODE_CONST, .value = value == 0 ? 0 : value});
 }
 
-int32_t lw_graph_leaf(lw_graph *g, lw_leaf leaf, int index) {
+int32_t lw_dag_leaf(lw_dag *g, lw_leaf leaf, int index) {
     return graph_put(g, (lw_node){.op = LW_NODE_LEAF, .leaf = leaf, .index = index, .depends = 1u << leaf});
 }
 
-static bool is_const(const lw_graph *g, int32_t a) {
+static bool is_const(const lw_dag *g, int32_t a) {
     return g->node[a].op == LW_NODE_CONST;
 }
-static double value_of(const lw_graph *g, int32_t a) {
+static double value_of(const lw_dag *g, int32_t a) {
     return g->node[a].value;
 }
-static bool is_neg(const lw_graph *g, int32_t a) {
+static bool is_neg(const lw_dag *g, int32_t a) {
     return g->node[a].op == LW_NODE_NEG;
 }
-static int32_t inside(const lw_graph *g, int32_t a) {
+static int32_t inside(const lw_dag *g, int32_t a) {
     return g->node[a].arg[0];
 }
 
-bool lw_graph_is_const(const lw_graph *g, int32_t node, double value) {
+bool lw_dag_is_const(const lw_dag *g, int32_t node, double value) {
     return is_const(g, node) && value_of(g, node) == value;
 }
 
-bool lw_graph_is_param(const lw_graph *g, int32_t node) {
+bool lw_dag_is_param(const lw_dag *g, int32_t node) {
     const uint32_t allowed = 1u << LW_LEAF_PARAM | 1u << LW_LEAF_DT;
     return g->node[node].depends && !(g->node[node].depends & ~allowed);
 }
 
-void lw_graph_mark(const lw_graph *g, int32_t root, bool *mark) {
+void lw_dag_mark(const lw_dag *g, int32_t root, bool *mark) {
     mark[root] = true;
     for (int32_t i = root; i >= 0; i--)
         for (int a = 0; mark[i] && a < g->node[i].n_arg; a++)
@@ -140,68 +140,68 @@ void lw_graph_mark(const lw_graph *g, int32_t root, bool *mark) {
 
 /* ------------------------------------------------------------------ constructors */
 
-int32_t lw_graph_neg(lw_graph *g, int32_t a) {
-    if (is_const(g, a)) return lw_graph_const(g, -value_of(g, a));
+int32_t lw_dag_neg(lw_dag *g, int32_t a) {
+    if (is_const(g, a)) return lw_dag_const(g, -value_of(g, a));
     if (is_neg(g, a)) return inside(g, a);
-    if (g->node[a].op == LW_NODE_SUB) return lw_graph_sub(g, g->node[a].arg[1], g->node[a].arg[0]);
+    if (g->node[a].op == LW_NODE_SUB) return lw_dag_sub(g, g->node[a].arg[1], g->node[a].arg[0]);
     return put_op(g, LW_NODE_NEG, 1, &a);
 }
 
-int32_t lw_graph_add(lw_graph *g, int32_t a, int32_t b) {
-    if (is_const(g, a) && is_const(g, b)) return lw_graph_const(g, value_of(g, a) + value_of(g, b));
-    if (lw_graph_is_const(g, a, 0)) return b;
-    if (lw_graph_is_const(g, b, 0)) return a;
-    if (is_neg(g, b)) return lw_graph_sub(g, a, inside(g, b));
-    if (is_neg(g, a)) return lw_graph_sub(g, b, inside(g, a));
+int32_t lw_dag_add(lw_dag *g, int32_t a, int32_t b) {
+    if (is_const(g, a) && is_const(g, b)) return lw_dag_const(g, value_of(g, a) + value_of(g, b));
+    if (lw_dag_is_const(g, a, 0)) return b;
+    if (lw_dag_is_const(g, b, 0)) return a;
+    if (is_neg(g, b)) return lw_dag_sub(g, a, inside(g, b));
+    if (is_neg(g, a)) return lw_dag_sub(g, b, inside(g, a));
     return put_commutative(g, LW_NODE_ADD, a, b);
 }
 
-int32_t lw_graph_sub(lw_graph *g, int32_t a, int32_t b) {
-    if (is_const(g, a) && is_const(g, b)) return lw_graph_const(g, value_of(g, a) - value_of(g, b));
-    if (a == b) return lw_graph_const(g, 0);
-    if (lw_graph_is_const(g, b, 0)) return a;
-    if (lw_graph_is_const(g, a, 0)) return lw_graph_neg(g, b);
-    if (is_neg(g, b)) return lw_graph_add(g, a, inside(g, b));
+int32_t lw_dag_sub(lw_dag *g, int32_t a, int32_t b) {
+    if (is_const(g, a) && is_const(g, b)) return lw_dag_const(g, value_of(g, a) - value_of(g, b));
+    if (a == b) return lw_dag_const(g, 0);
+    if (lw_dag_is_const(g, b, 0)) return a;
+    if (lw_dag_is_const(g, a, 0)) return lw_dag_neg(g, b);
+    if (is_neg(g, b)) return lw_dag_add(g, a, inside(g, b));
     return put_binary(g, LW_NODE_SUB, a, b);
 }
 
-int32_t lw_graph_mul(lw_graph *g, int32_t a, int32_t b) {
-    if (is_const(g, a) && is_const(g, b)) return lw_graph_const(g, value_of(g, a) * value_of(g, b));
-    if (lw_graph_is_const(g, a, 0) || lw_graph_is_const(g, b, 0)) return lw_graph_const(g, 0);
-    if (lw_graph_is_const(g, a, 1)) return b;
-    if (lw_graph_is_const(g, b, 1)) return a;
-    if (lw_graph_is_const(g, a, -1)) return lw_graph_neg(g, b);
-    if (lw_graph_is_const(g, b, -1)) return lw_graph_neg(g, a);
-    if (is_neg(g, a)) return lw_graph_neg(g, lw_graph_mul(g, inside(g, a), b));
-    if (is_neg(g, b)) return lw_graph_neg(g, lw_graph_mul(g, a, inside(g, b)));
+int32_t lw_dag_mul(lw_dag *g, int32_t a, int32_t b) {
+    if (is_const(g, a) && is_const(g, b)) return lw_dag_const(g, value_of(g, a) * value_of(g, b));
+    if (lw_dag_is_const(g, a, 0) || lw_dag_is_const(g, b, 0)) return lw_dag_const(g, 0);
+    if (lw_dag_is_const(g, a, 1)) return b;
+    if (lw_dag_is_const(g, b, 1)) return a;
+    if (lw_dag_is_const(g, a, -1)) return lw_dag_neg(g, b);
+    if (lw_dag_is_const(g, b, -1)) return lw_dag_neg(g, a);
+    if (is_neg(g, a)) return lw_dag_neg(g, lw_dag_mul(g, inside(g, a), b));
+    if (is_neg(g, b)) return lw_dag_neg(g, lw_dag_mul(g, a, inside(g, b)));
     return put_commutative(g, LW_NODE_MUL, a, b);
 }
 
-int32_t lw_graph_div(lw_graph *g, int32_t a, int32_t b) {
+int32_t lw_dag_div(lw_dag *g, int32_t a, int32_t b) {
     if (is_const(g, a) && is_const(g, b) && value_of(g, b) != 0)
-        return lw_graph_const(g, value_of(g, a) / value_of(g, b));
-    if (lw_graph_is_const(g, a, 0)) return a;
-    if (lw_graph_is_const(g, b, 1)) return a;
-    if (is_neg(g, a)) return lw_graph_neg(g, lw_graph_div(g, inside(g, a), b));
-    if (is_neg(g, b)) return lw_graph_neg(g, lw_graph_div(g, a, inside(g, b)));
+        return lw_dag_const(g, value_of(g, a) / value_of(g, b));
+    if (lw_dag_is_const(g, a, 0)) return a;
+    if (lw_dag_is_const(g, b, 1)) return a;
+    if (is_neg(g, a)) return lw_dag_neg(g, lw_dag_div(g, inside(g, a), b));
+    if (is_neg(g, b)) return lw_dag_neg(g, lw_dag_div(g, a, inside(g, b)));
     return put_binary(g, LW_NODE_DIV, a, b);
 }
 
-int32_t lw_graph_pow(lw_graph *g, int32_t a, int32_t b) {
+int32_t lw_dag_pow(lw_dag *g, int32_t a, int32_t b) {
     if (is_const(g, b)) {
         double power = value_of(g, b);
-        if (power == 0) return lw_graph_const(g, 1);
+        if (power == 0) return lw_dag_const(g, 1);
         if (power == 1) return a;
-        if (power == 2) return lw_graph_mul(g, a, a);
-        if (power == 3) return lw_graph_mul(g, lw_graph_mul(g, a, a), a);
-        if (power == -1) return lw_graph_div(g, lw_graph_const(g, 1), a);
-        if (power == 0.5) return lw_graph_unary(g, LW_NODE_SQRT, a);
-        if (is_const(g, a)) return lw_graph_const(g, pow(value_of(g, a), power));
+        if (power == 2) return lw_dag_mul(g, a, a);
+        if (power == 3) return lw_dag_mul(g, lw_dag_mul(g, a, a), a);
+        if (power == -1) return lw_dag_div(g, lw_dag_const(g, 1), a);
+        if (power == 0.5) return lw_dag_unary(g, LW_NODE_SQRT, a);
+        if (is_const(g, a)) return lw_dag_const(g, pow(value_of(g, a), power));
     }
     return put_binary(g, LW_NODE_POW, a, b);
 }
 
-int32_t lw_graph_unary(lw_graph *g, lw_op op, int32_t a) {
+int32_t lw_dag_unary(lw_dag *g, lw_op op, int32_t a) {
     if (!is_const(g, a)) return put_op(g, op, 1, &a);
     double x = value_of(g, a), y = 0;
     switch (op) {
@@ -251,32 +251,32 @@ int32_t lw_graph_unary(lw_graph *g, lw_op op, int32_t a) {
     case LW_NODE_SELECT:
         LW_ASSERT(!"a function of one argument");
     }
-    return lw_graph_const(g, y);
+    return lw_dag_const(g, y);
 }
 
-int32_t lw_graph_binary(lw_graph *g, lw_op op, int32_t a, int32_t b) {
+int32_t lw_dag_binary(lw_dag *g, lw_op op, int32_t a, int32_t b) {
     bool fold = is_const(g, a) && is_const(g, b);
     double x = value_of(g, a), y = value_of(g, b);
     if (fold && op == LW_NODE_MIN) return y < x ? b : a;
     if (fold && op == LW_NODE_MAX) return x < y ? b : a;
-    if (fold && op == LW_NODE_LESS) return lw_graph_const(g, x < y);
-    if (fold && op == LW_NODE_ATMOST) return lw_graph_const(g, x <= y);
+    if (fold && op == LW_NODE_LESS) return lw_dag_const(g, x < y);
+    if (fold && op == LW_NODE_ATMOST) return lw_dag_const(g, x <= y);
     if (a == b && (op == LW_NODE_MIN || op == LW_NODE_MAX)) return a;
     return put_binary(g, op, a, b);
 }
 
-int32_t lw_graph_select(lw_graph *g, int32_t condition, int32_t a, int32_t b) {
+int32_t lw_dag_select(lw_dag *g, int32_t condition, int32_t a, int32_t b) {
     if (a == b) return a;
     if (is_const(g, condition)) return value_of(g, condition) != 0 ? a : b;
     return put_op(g, LW_NODE_SELECT, 3, (const int32_t[]){condition, a, b});
 }
 
-int32_t lw_graph_expdd(lw_graph *g, int n, const int32_t *x) {
+int32_t lw_dag_expdd(lw_dag *g, int n, const int32_t *x) {
     int32_t sorted[LW_NODE_ARG_MAX];
     double value[LW_NODE_ARG_MAX];
     bool fold = true;
     LW_ASSERT(n >= 1 && n <= LW_NODE_ARG_MAX);
-    if (n == 1) return lw_graph_unary(g, LW_NODE_EXP, x[0]);
+    if (n == 1) return lw_dag_unary(g, LW_NODE_EXP, x[0]);
     for (int i = 0; i < n; i++) { /* symmetric in its points: one order for all */
         int at = i;
         for (; at > 0 && sorted[at - 1] > x[i]; at--)
@@ -286,27 +286,27 @@ int32_t lw_graph_expdd(lw_graph *g, int n, const int32_t *x) {
     }
     for (int i = 0; i < n; i++)
         value[i] = value_of(g, sorted[i]);
-    return fold ? lw_graph_const(g, lw_kernel_expdd(n, value)) : put_op(g, LW_NODE_EXPDD, n, sorted);
+    return fold ? lw_dag_const(g, lw_kernel_expdd(n, value)) : put_op(g, LW_NODE_EXPDD, n, sorted);
 }
 
-int32_t lw_graph_rebuild(lw_graph *g, int32_t node, const int32_t *arg) {
+int32_t lw_dag_rebuild(lw_dag *g, int32_t node, const int32_t *arg) {
     lw_op op = g->node[node].op;
     switch (op) {
     case LW_NODE_CONST:
     case LW_NODE_LEAF:
         return node;
     case LW_NODE_NEG:
-        return lw_graph_neg(g, arg[0]);
+        return lw_dag_neg(g, arg[0]);
     case LW_NODE_ADD:
-        return lw_graph_add(g, arg[0], arg[1]);
+        return lw_dag_add(g, arg[0], arg[1]);
     case LW_NODE_SUB:
-        return lw_graph_sub(g, arg[0], arg[1]);
+        return lw_dag_sub(g, arg[0], arg[1]);
     case LW_NODE_MUL:
-        return lw_graph_mul(g, arg[0], arg[1]);
+        return lw_dag_mul(g, arg[0], arg[1]);
     case LW_NODE_DIV:
-        return lw_graph_div(g, arg[0], arg[1]);
+        return lw_dag_div(g, arg[0], arg[1]);
     case LW_NODE_POW:
-        return lw_graph_pow(g, arg[0], arg[1]);
+        return lw_dag_pow(g, arg[0], arg[1]);
     case LW_NODE_EXP:
     case LW_NODE_LOG:
     case LW_NODE_SQRT:
@@ -317,16 +317,16 @@ int32_t lw_graph_rebuild(lw_graph *g, int32_t node, const int32_t *arg) {
     case LW_NODE_ABS:
     case LW_NODE_EXPM1:
     case LW_NODE_ROUND:
-        return lw_graph_unary(g, op, arg[0]);
+        return lw_dag_unary(g, op, arg[0]);
     case LW_NODE_MIN:
     case LW_NODE_MAX:
     case LW_NODE_LESS:
     case LW_NODE_ATMOST:
-        return lw_graph_binary(g, op, arg[0], arg[1]);
+        return lw_dag_binary(g, op, arg[0], arg[1]);
     case LW_NODE_EXPDD:
-        return lw_graph_expdd(g, g->node[node].n_arg, arg);
+        return lw_dag_expdd(g, g->node[node].n_arg, arg);
     case LW_NODE_SELECT:
-        return lw_graph_select(g, arg[0], arg[1], arg[2]);
+        return lw_dag_select(g, arg[0], arg[1], arg[2]);
     }
     return 0;
 }

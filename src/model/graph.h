@@ -73,49 +73,49 @@ typedef struct lw_node {
     uint32_t depends; /* bit k: a leaf of kind k is below (or is) this node */
 } lw_node;
 
-typedef struct lw_graph {
+typedef struct lw_dag {
     lw_node *node;
     int32_t count, size;
     int32_t *table; /* hash table of node numbers + 1, [table_size], a power of two */
     int32_t table_size;
     lw_err err;
-} lw_graph;
+} lw_dag;
 
-lw_err lw_graph_create(lw_graph **out) LW_MUST_CHECK;
-void lw_graph_destroy(lw_graph **graph);
+lw_err lw_dag_create(lw_dag **out) LW_MUST_CHECK;
+void lw_dag_destroy(lw_dag **graph);
 
-int32_t lw_graph_const(lw_graph *g, double value);
-int32_t lw_graph_leaf(lw_graph *g, lw_leaf leaf, int index);
-int32_t lw_graph_unary(lw_graph *g, lw_op op, int32_t a);
-int32_t lw_graph_neg(lw_graph *g, int32_t a);
-int32_t lw_graph_add(lw_graph *g, int32_t a, int32_t b);
-int32_t lw_graph_sub(lw_graph *g, int32_t a, int32_t b);
-int32_t lw_graph_mul(lw_graph *g, int32_t a, int32_t b);
-int32_t lw_graph_div(lw_graph *g, int32_t a, int32_t b);
-int32_t lw_graph_pow(lw_graph *g, int32_t a, int32_t b);
+int32_t lw_dag_const(lw_dag *g, double value);
+int32_t lw_dag_leaf(lw_dag *g, lw_leaf leaf, int index);
+int32_t lw_dag_unary(lw_dag *g, lw_op op, int32_t a);
+int32_t lw_dag_neg(lw_dag *g, int32_t a);
+int32_t lw_dag_add(lw_dag *g, int32_t a, int32_t b);
+int32_t lw_dag_sub(lw_dag *g, int32_t a, int32_t b);
+int32_t lw_dag_mul(lw_dag *g, int32_t a, int32_t b);
+int32_t lw_dag_div(lw_dag *g, int32_t a, int32_t b);
+int32_t lw_dag_pow(lw_dag *g, int32_t a, int32_t b);
 /** LESS, ATMOST, MIN, MAX */
-int32_t lw_graph_binary(lw_graph *g, lw_op op, int32_t a, int32_t b);
-int32_t lw_graph_select(lw_graph *g, int32_t condition, int32_t a, int32_t b);
+int32_t lw_dag_binary(lw_dag *g, lw_op op, int32_t a, int32_t b);
+int32_t lw_dag_select(lw_dag *g, int32_t condition, int32_t a, int32_t b);
 /** Divided difference exp[x1, ..., xn]; n = 1 is exp(x1). */
-int32_t lw_graph_expdd(lw_graph *g, int n, const int32_t *x);
+int32_t lw_dag_expdd(lw_dag *g, int n, const int32_t *x);
 /** The node of an operation with new arguments, simplified. */
-int32_t lw_graph_rebuild(lw_graph *g, int32_t node, const int32_t *arg);
+int32_t lw_dag_rebuild(lw_dag *g, int32_t node, const int32_t *arg);
 
-bool lw_graph_is_const(const lw_graph *g, int32_t node, double value);
+bool lw_dag_is_const(const lw_dag *g, int32_t node, double value);
 /** Depends on parameters and dt only (and is no constant). */
-bool lw_graph_is_param(const lw_graph *g, int32_t node);
+bool lw_dag_is_param(const lw_dag *g, int32_t node);
 /** mark[i] = true for all nodes that `root` needs; mark is [count]. */
-void lw_graph_mark(const lw_graph *g, int32_t root, bool *mark);
+void lw_dag_mark(const lw_dag *g, int32_t root, bool *mark);
 
 /* ------------------------------------------------------------------ passes (diff.c) */
 
 /** Replace leaves: the callback returns the new node, or -1 to keep the leaf. */
-typedef int32_t (*lw_graph_map)(lw_graph *g, void *payload, lw_leaf leaf, int index);
-void lw_graph_substitute(lw_graph *g, int n, const int32_t *root, lw_graph_map map, void *payload, int32_t *out);
+typedef int32_t (*lw_dag_map)(lw_dag *g, void *payload, lw_leaf leaf, int index);
+void lw_dag_substitute(lw_dag *g, int n, const int32_t *root, lw_dag_map map, void *payload, int32_t *out);
 /** Forward derivative: out[i] = sum over leaves of d root[i] / d leaf * seed(leaf); seed -1 or 0: constant. */
-void lw_graph_tangent(lw_graph *g, int n, const int32_t *root, lw_graph_map seed, void *payload, int32_t *out);
+void lw_dag_tangent(lw_dag *g, int n, const int32_t *root, lw_dag_map seed, void *payload, int32_t *out);
 /** Reverse derivative: out[j] = sum_i seed[i] * d root[i] / d leaf[j], leaf[j] being leaf nodes. */
-void lw_graph_adjoint(
-    lw_graph *g, int n, const int32_t *root, const int32_t *seed, int n_leaf, const int32_t *leaf, int32_t *out);
+void lw_dag_adjoint(
+    lw_dag *g, int n, const int32_t *root, const int32_t *seed, int n_leaf, const int32_t *leaf, int32_t *out);
 
 #endif

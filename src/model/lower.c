@@ -8,7 +8,7 @@
 
 typedef struct scope {
     lw_plan *plan;
-    lw_graph *g;
+    lw_dag *g;
     int32_t state[LW_AST_MAX];
     int32_t derived[LW_AST_PARAM_MAX];
 } scope;
@@ -18,24 +18,24 @@ static int32_t lower_expr(const scope *sc, const lw_expr *e);
 static int32_t lower_name(const scope *sc, const lw_expr *e) {
     switch (e->symbol) {
     case LW_SYMBOL_PARAM:
-        return lw_graph_leaf(sc->g, LW_LEAF_PARAM, e->index);
+        return lw_dag_leaf(sc->g, LW_LEAF_PARAM, e->index);
     case LW_SYMBOL_STATE:
         return sc->state[e->index];
     case LW_SYMBOL_INPUT:
-        return lw_graph_leaf(sc->g, LW_LEAF_IN, e->index);
+        return lw_dag_leaf(sc->g, LW_LEAF_IN, e->index);
     case LW_SYMBOL_DERIVED:
         return sc->derived[e->index];
     case LW_SYMBOL_LET:
         return lower_expr(sc, sc->plan->source->let[e->index].expr);
     case LW_SYMBOL_DT:
-        return lw_graph_leaf(sc->g, LW_LEAF_DT, 0);
+        return lw_dag_leaf(sc->g, LW_LEAF_DT, 0);
     case LW_SYMBOL_NONE:
         break;
     }
     return 0;
 }
 
-static int32_t lower_call(lw_graph *g, lw_func func, const int32_t *arg) {
+static int32_t lower_call(lw_dag *g, lw_func func, const int32_t *arg) {
     static const lw_op ops[LW_FUNC_COUNT] = {[LW_FUNC_EXP] = LW_NODE_EXP,
         [LW_FUNC_LOG] = LW_NODE_LOG,
         [LW_FUNC_SQRT] = LW_NODE_SQRT,
@@ -47,42 +47,42 @@ static int32_t lower_call(lw_graph *g, lw_func func, const int32_t *arg) {
         [LW_FUNC_EXPM1] = LW_NODE_EXPM1,
         [LW_FUNC_MIN] = LW_NODE_MIN,
         [LW_FUNC_MAX] = LW_NODE_MAX};
-    if (func == LW_FUNC_POW) return lw_graph_pow(g, arg[0], arg[1]);
-    if (func == LW_FUNC_IF) return lw_graph_select(g, arg[0], arg[1], arg[2]);
-    if (func == LW_FUNC_MIN || func == LW_FUNC_MAX) return lw_graph_binary(g, ops[func], arg[0], arg[1]);
-    return lw_graph_unary(g, ops[func], arg[0]);
+    if (func == LW_FUNC_POW) return lw_dag_pow(g, arg[0], arg[1]);
+    if (func == LW_FUNC_IF) return lw_dag_select(g, arg[0], arg[1], arg[2]);
+    if (func == LW_FUNC_MIN || func == LW_FUNC_MAX) return lw_dag_binary(g, ops[func], arg[0], arg[1]);
+    return lw_dag_unary(g, ops[func], arg[0]);
 }
 
 static int32_t lower_expr(const scope *sc, const lw_expr *e) {
-    lw_graph *g = sc->g;
+    lw_dag *g = sc->g;
     int32_t arg[LW_AST_ARG_MAX] = {0};
     for (int i = 0; i < e->n_arg; i++)
         arg[i] = lower_expr(sc, e->arg[i]);
     switch (e->kind) {
     case LW_EXPR_NUMBER:
-        return lw_graph_const(g, e->number);
+        return lw_dag_const(g, e->number);
     case LW_EXPR_NAME:
         return lower_name(sc, e);
     case LW_EXPR_NEG:
-        return lw_graph_neg(g, arg[0]);
+        return lw_dag_neg(g, arg[0]);
     case LW_EXPR_ADD:
-        return lw_graph_add(g, arg[0], arg[1]);
+        return lw_dag_add(g, arg[0], arg[1]);
     case LW_EXPR_SUB:
-        return lw_graph_sub(g, arg[0], arg[1]);
+        return lw_dag_sub(g, arg[0], arg[1]);
     case LW_EXPR_MUL:
-        return lw_graph_mul(g, arg[0], arg[1]);
+        return lw_dag_mul(g, arg[0], arg[1]);
     case LW_EXPR_DIV:
-        return lw_graph_div(g, arg[0], arg[1]);
+        return lw_dag_div(g, arg[0], arg[1]);
     case LW_EXPR_POW:
-        return lw_graph_pow(g, arg[0], arg[1]);
+        return lw_dag_pow(g, arg[0], arg[1]);
     case LW_EXPR_LT:
-        return lw_graph_binary(g, LW_NODE_LESS, arg[0], arg[1]);
+        return lw_dag_binary(g, LW_NODE_LESS, arg[0], arg[1]);
     case LW_EXPR_LE:
-        return lw_graph_binary(g, LW_NODE_ATMOST, arg[0], arg[1]);
+        return lw_dag_binary(g, LW_NODE_ATMOST, arg[0], arg[1]);
     case LW_EXPR_GT:
-        return lw_graph_binary(g, LW_NODE_LESS, arg[1], arg[0]);
+        return lw_dag_binary(g, LW_NODE_LESS, arg[1], arg[0]);
     case LW_EXPR_GE:
-        return lw_graph_binary(g, LW_NODE_ATMOST, arg[1], arg[0]);
+        return lw_dag_binary(g, LW_NODE_ATMOST, arg[1], arg[0]);
     case LW_EXPR_CALL:
         return lower_call(g, e->func, arg);
     }
@@ -90,13 +90,13 @@ static int32_t lower_expr(const scope *sc, const lw_expr *e) {
 }
 
 static void assign(scope *sc, int state, int32_t value) {
-    lw_graph *g = sc->g;
+    lw_dag *g = sc->g;
     if (sc->plan->held[state])
-        value = lw_graph_select(g, lw_graph_leaf(g, LW_LEAF_HELD, 0), lw_graph_leaf(g, LW_LEAF_OLD, state), value);
+        value = lw_dag_select(g, lw_dag_leaf(g, LW_LEAF_HELD, 0), lw_dag_leaf(g, LW_LEAF_OLD, state), value);
     sc->state[state] = value;
 }
 
-static int32_t map_pre_to_now(lw_graph *g, void *payload, lw_leaf leaf, int index) {
+static int32_t map_pre_to_now(lw_dag *g, void *payload, lw_leaf leaf, int index) {
     const scope *sc = payload;
     return leaf == LW_LEAF_PRE ? sc->state[index] : -1;
 }
@@ -109,7 +109,7 @@ static lw_err lower_ode(scope *sc) {
     const lw_statement *line[LW_AST_MAX];
     int32_t rate[LW_AST_MAX], next[LW_AST_MAX];
     for (int i = 0; i < source->n_state; i++)
-        at_pre.state[i] = lw_graph_leaf(sc->g, LW_LEAF_PRE, i);
+        at_pre.state[i] = lw_dag_leaf(sc->g, LW_LEAF_PRE, i);
     for (int i = 0; i < source->n_statement; i++)
         if (source->statement[i].kind == LW_STATEMENT_ODE) {
             line[n] = &source->statement[i];
@@ -118,7 +118,7 @@ static lw_err lower_ode(scope *sc) {
             n++;
         }
     LW_TRY(lw_integrate_run(sc->plan, n, state, line, rate, next));
-    lw_graph_substitute(sc->g, n, next, map_pre_to_now, sc, next);
+    lw_dag_substitute(sc->g, n, next, map_pre_to_now, sc, next);
     for (int v = 0; v < n; v++)
         assign(sc, state[v], next[v]);
     return LW_OK;
@@ -143,7 +143,7 @@ static void lower_after(scope *sc) {
     for (int i = 0; i < source->n_state; i++) {
         plan->pre[i] = sc->state[i];
         plan->reset[i] = -1;
-        sc->state[i] = lw_graph_leaf(sc->g, LW_LEAF_PRE, i);
+        sc->state[i] = lw_dag_leaf(sc->g, LW_LEAF_PRE, i);
     }
     for (int i = 0; i < source->n_statement; i++)
         if (source->statement[i].kind == LW_STATEMENT_RESET)
@@ -157,8 +157,8 @@ lw_err lw_lower_run(lw_plan *plan) {
     scope sc = {.plan = plan, .g = plan->g};
     bool integrated = false;
     for (int i = 0; i < source->n_param; i++)
-        lw_plan_hint(plan, lw_graph_leaf(sc.g, LW_LEAF_PARAM, i), "%s", source->param[i].name);
-    lw_plan_hint(plan, lw_graph_leaf(sc.g, LW_LEAF_DT, 0), "dt");
+        lw_plan_hint(plan, lw_dag_leaf(sc.g, LW_LEAF_PARAM, i), "%s", source->param[i].name);
+    lw_plan_hint(plan, lw_dag_leaf(sc.g, LW_LEAF_DT, 0), "dt");
     for (int i = 0; i < source->n_derived; i++) {
         sc.derived[i] = lower_expr(&sc, source->derived[i].expr);
         lw_plan_hint(plan, sc.derived[i], "%s", source->derived[i].name);
@@ -167,7 +167,7 @@ lw_err lw_lower_run(lw_plan *plan) {
         plan->held[source->hold_state[i]] = true;
     for (int i = 0; i < source->n_state; i++) {
         plan->init[i] = lower_expr(&sc, source->state[i].expr);
-        sc.state[i] = lw_graph_leaf(sc.g, LW_LEAF_OLD, i);
+        sc.state[i] = lw_dag_leaf(sc.g, LW_LEAF_OLD, i);
     }
     for (int i = 0; i < source->n_statement; i++) {
         const lw_statement *line = &source->statement[i];
@@ -180,10 +180,9 @@ lw_err lw_lower_run(lw_plan *plan) {
     lower_after(&sc);
     if (source->refractory.text) {
         bool is_param = source->refractory_symbol == LW_SYMBOL_PARAM;
-        int32_t time = is_param ? lw_graph_leaf(sc.g, LW_LEAF_PARAM, source->refractory_index)
+        int32_t time = is_param ? lw_dag_leaf(sc.g, LW_LEAF_PARAM, source->refractory_index)
                                 : sc.derived[source->refractory_index];
-        int32_t steps =
-            lw_graph_unary(sc.g, LW_NODE_ROUND, lw_graph_div(sc.g, time, lw_graph_leaf(sc.g, LW_LEAF_DT, 0)));
+        int32_t steps = lw_dag_unary(sc.g, LW_NODE_ROUND, lw_dag_div(sc.g, time, lw_dag_leaf(sc.g, LW_LEAF_DT, 0)));
         plan->refractory_coef = 0;
         plan->coef[plan->n_coef] = steps;
         lw_plan_hint(plan, steps, "refractory_steps");

@@ -31,7 +31,7 @@ static void name_coef(lw_plan *plan, int c) {
     const lw_node *n = &plan->g->node[plan->coef[c]];
     const char *hint = lw_plan_hint_find(plan, plan->coef[c]);
     const char *second =
-        n->op == LW_NODE_SUB && lw_graph_is_const(plan->g, n->arg[0], 1) ? lw_plan_hint_find(plan, n->arg[1]) : NULL;
+        n->op == LW_NODE_SUB && lw_dag_is_const(plan->g, n->arg[0], 1) ? lw_plan_hint_find(plan, n->arg[1]) : NULL;
     if (hint)
         snprintf(plan->coef_name[c], LW_NAME_MAX, "%.90s", hint);
     else if (second)
@@ -56,29 +56,29 @@ static int32_t coef_leaf(lw_plan *plan, int32_t node) {
         plan->coef[c] = node;
         plan->n_coef++;
     }
-    return lw_graph_leaf(plan->g, LW_LEAF_COEF, c);
+    return lw_dag_leaf(plan->g, LW_LEAF_COEF, c);
 }
 
 /* replace the largest subexpressions of parameters and dt by coefficient leaves */
 static void hoist(lw_plan *plan, int n, int32_t **root) {
-    lw_graph *g = plan->g;
+    lw_dag *g = plan->g;
     int32_t count = g->count, *image = NULL;
     bool *mark = NULL;
     if (g->err == LW_OK) g->err = lw_alloc((size_t)count, sizeof *mark, "coefficients", &mark);
     if (g->err == LW_OK) g->err = lw_alloc((size_t)count, sizeof *image, "coefficients", &image);
     for (int i = 0; g->err == LW_OK && i < n; i++)
-        lw_graph_mark(g, *root[i], mark);
+        lw_dag_mark(g, *root[i], mark);
     for (int32_t i = 0; g->err == LW_OK && i < count; i++) {
         const lw_node node = g->node[i];
         image[i] = i;
-        if (!mark[i] || lw_graph_is_param(g, i)) continue;
+        if (!mark[i] || lw_dag_is_param(g, i)) continue;
         int32_t arg[LW_NODE_ARG_MAX];
         for (int a = 0; a < node.n_arg; a++)
-            arg[a] = lw_graph_is_param(g, node.arg[a]) ? coef_leaf(plan, node.arg[a]) : image[node.arg[a]];
-        image[i] = lw_graph_rebuild(g, i, arg);
+            arg[a] = lw_dag_is_param(g, node.arg[a]) ? coef_leaf(plan, node.arg[a]) : image[node.arg[a]];
+        image[i] = lw_dag_rebuild(g, i, arg);
     }
     for (int i = 0; g->err == LW_OK && i < n; i++)
-        *root[i] = lw_graph_is_param(g, *root[i]) ? coef_leaf(plan, *root[i]) : image[*root[i]];
+        *root[i] = lw_dag_is_param(g, *root[i]) ? coef_leaf(plan, *root[i]) : image[*root[i]];
     lw_free(mark);
     lw_free(image);
 }
@@ -104,23 +104,23 @@ static void store(lw_body *body, lw_store_kind kind, int index, int32_t node) {
 }
 
 static int32_t leaf(lw_plan *plan, lw_leaf kind, int index) {
-    return lw_graph_leaf(plan->g, kind, index);
+    return lw_dag_leaf(plan->g, kind, index);
 }
 
-static int32_t map_pre_to_update(lw_graph *g, void *payload, lw_leaf kind, int index) {
+static int32_t map_pre_to_update(lw_dag *g, void *payload, lw_leaf kind, int index) {
     const lw_plan *plan = payload;
     return kind == LW_LEAF_PRE ? plan->pre[index] : -1;
 }
 
 static int32_t after_update(lw_plan *plan, int32_t node) {
-    lw_graph_substitute(plan->g, 1, &node, map_pre_to_update, plan, &node);
+    lw_dag_substitute(plan->g, 1, &node, map_pre_to_update, plan, &node);
     return node;
 }
 
 static void plan_forward(lw_plan *plan) {
-    lw_graph *g = plan->g;
+    lw_dag *g = plan->g;
     const int n = plan->source->n_state;
-    const int32_t zero = lw_graph_const(g, 0), one = lw_graph_const(g, 1), s = leaf(plan, LW_LEAF_SPIKE, 0);
+    const int32_t zero = lw_dag_const(g, 0), one = lw_dag_const(g, 1), s = leaf(plan, LW_LEAF_SPIKE, 0);
     const bool refractory = plan->refractory_coef >= 0;
     lw_body *update = &plan->update, *fire = &plan->fire, *step = &plan->step;
     update->name = "update";
@@ -141,29 +141,29 @@ static void plan_forward(lw_plan *plan) {
         return;
     }
     int32_t margin = after_update(plan, plan->margin), held = leaf(plan, LW_LEAF_HELD, 0);
-    int32_t above = lw_graph_binary(g, LW_NODE_ATMOST, zero, margin);
-    int32_t spike = lw_graph_select(g, above, one, zero);
-    if (refractory) spike = lw_graph_select(g, held, zero, spike);
+    int32_t above = lw_dag_binary(g, LW_NODE_ATMOST, zero, margin);
+    int32_t spike = lw_dag_select(g, above, one, zero);
+    if (refractory) spike = lw_dag_select(g, held, zero, spike);
     store(update, LW_STORE_MARGIN, 0, margin);
     for (int i = 0; i < n; i++) {
         int32_t x = leaf(plan, LW_LEAF_PRE, i), r = plan->reset[i], post = plan->pre[i];
         if (r >= 0) {
-            int32_t blend = lw_graph_add(g, lw_graph_mul(g, lw_graph_sub(g, one, s), x), lw_graph_mul(g, s, r));
-            int32_t full = lw_graph_select(g, lw_graph_binary(g, LW_NODE_ATMOST, one, s), r, blend);
-            store(fire, LW_STORE_STATE, i, lw_graph_select(g, lw_graph_binary(g, LW_NODE_ATMOST, s, zero), x, full));
-            post = lw_graph_select(g, above, after_update(plan, r), plan->pre[i]);
-            if (refractory) post = lw_graph_select(g, held, plan->pre[i], post);
+            int32_t blend = lw_dag_add(g, lw_dag_mul(g, lw_dag_sub(g, one, s), x), lw_dag_mul(g, s, r));
+            int32_t full = lw_dag_select(g, lw_dag_binary(g, LW_NODE_ATMOST, one, s), r, blend);
+            store(fire, LW_STORE_STATE, i, lw_dag_select(g, lw_dag_binary(g, LW_NODE_ATMOST, s, zero), x, full));
+            post = lw_dag_select(g, above, after_update(plan, r), plan->pre[i]);
+            if (refractory) post = lw_dag_select(g, held, plan->pre[i], post);
         }
         if (post != leaf(plan, LW_LEAF_OLD, i)) store(step, LW_STORE_STATE, i, post);
     }
     store(step, LW_STORE_OUT, 0, spike);
 }
 
-static int32_t seed_tan(lw_graph *g, void *payload, lw_leaf kind, int index) {
+static int32_t seed_tan(lw_dag *g, void *payload, lw_leaf kind, int index) {
     const int *with_coef = payload;
-    if (kind == LW_LEAF_OLD || kind == LW_LEAF_PRE) return lw_graph_leaf(g, LW_LEAF_STATE_TAN, index);
-    if (kind == LW_LEAF_IN) return lw_graph_leaf(g, LW_LEAF_IN_TAN, index);
-    if (kind == LW_LEAF_COEF && *with_coef) return lw_graph_leaf(g, LW_LEAF_COEF_TAN, index);
+    if (kind == LW_LEAF_OLD || kind == LW_LEAF_PRE) return lw_dag_leaf(g, LW_LEAF_STATE_TAN, index);
+    if (kind == LW_LEAF_IN) return lw_dag_leaf(g, LW_LEAF_IN_TAN, index);
+    if (kind == LW_LEAF_COEF && *with_coef) return lw_dag_leaf(g, LW_LEAF_COEF_TAN, index);
     return 0;
 }
 
@@ -173,7 +173,7 @@ static void plan_update_tan(lw_plan *plan, int with_coef) {
     int32_t tan[LW_AST_MAX] = {0};
     body->name = with_coef ? "update_tan_coef" : "update_tan";
     body->at_point = true;
-    lw_graph_tangent(plan->g, n, plan->pre, seed_tan, &with_coef, tan);
+    lw_dag_tangent(plan->g, n, plan->pre, seed_tan, &with_coef, tan);
     for (int i = 0; i < n; i++)
         if (tan[i] != leaf(plan, LW_LEAF_STATE_TAN, i)) store(body, LW_STORE_STATE_TAN, i, tan[i]);
 }
@@ -181,35 +181,35 @@ static void plan_update_tan(lw_plan *plan, int with_coef) {
 /* *jump = reset(x) - x. True for resets of the form x + b and x - b: then it is b, read without x, and the blend is x +
  * s b. */
 static bool reset_jump(const lw_plan *plan, int i, int32_t *jump) {
-    lw_graph *g = plan->g;
+    lw_dag *g = plan->g;
     const lw_node r = g->node[plan->reset[i]];
-    int32_t x = lw_graph_leaf(g, LW_LEAF_PRE, i);
+    int32_t x = lw_dag_leaf(g, LW_LEAF_PRE, i);
     if (r.op == LW_NODE_ADD && (r.arg[0] == x || r.arg[1] == x)) {
         *jump = r.arg[0] == x ? r.arg[1] : r.arg[0];
         return true;
     }
     if (r.op == LW_NODE_SUB && r.arg[0] == x) {
-        *jump = lw_graph_neg(g, r.arg[1]);
+        *jump = lw_dag_neg(g, r.arg[1]);
         return true;
     }
-    *jump = lw_graph_sub(g, plan->reset[i], x);
+    *jump = lw_dag_sub(g, plan->reset[i], x);
     return false;
 }
 
 static void plan_fire_tan(lw_plan *plan, int with_coef) {
-    lw_graph *g = plan->g;
+    lw_dag *g = plan->g;
     lw_body *body = &plan->fire_tan[with_coef];
     int32_t du, result = plan->margin >= 0 ? plan->margin : plan->output;
-    int32_t s = leaf(plan, LW_LEAF_SPIKE, 0), stay = lw_graph_sub(g, lw_graph_const(g, 1), s);
+    int32_t s = leaf(plan, LW_LEAF_SPIKE, 0), stay = lw_dag_sub(g, lw_dag_const(g, 1), s);
     body->name = with_coef ? "fire_tan_coef" : "fire_tan";
     body->at_point = true;
-    lw_graph_tangent(g, 1, &result, seed_tan, &with_coef, &du);
+    lw_dag_tangent(g, 1, &result, seed_tan, &with_coef, &du);
     if (plan->output >= 0) {
         store(body, LW_STORE_OUT_TAN, 0, du);
         return;
     }
-    int32_t ds = lw_graph_mul(g, leaf(plan, LW_LEAF_SLOPE, 0), du);
-    int32_t ds_reset = lw_graph_mul(g, leaf(plan, LW_LEAF_ATTACHED, 0), ds);
+    int32_t ds = lw_dag_mul(g, leaf(plan, LW_LEAF_SLOPE, 0), du);
+    int32_t ds_reset = lw_dag_mul(g, leaf(plan, LW_LEAF_ATTACHED, 0), ds);
     lw_plan_hint(plan, ds, "ds");
     lw_plan_hint(plan, ds_reset, "ds_reset");
     store(body, LW_STORE_OUT_TAN, 0, ds);
@@ -218,9 +218,9 @@ static void plan_fire_tan(lw_plan *plan, int with_coef) {
         int32_t jump, tan, x_tan = leaf(plan, LW_LEAF_STATE_TAN, i), sum;
         bool short_form = reset_jump(plan, i, &jump);
         int32_t inner = short_form ? jump : plan->reset[i];
-        lw_graph_tangent(g, 1, &inner, seed_tan, &with_coef, &tan);
-        sum = lw_graph_add(g, short_form ? x_tan : lw_graph_mul(g, stay, x_tan), lw_graph_mul(g, s, tan));
-        store(body, LW_STORE_STATE_TAN, i, lw_graph_add(g, sum, lw_graph_mul(g, jump, ds_reset)));
+        lw_dag_tangent(g, 1, &inner, seed_tan, &with_coef, &tan);
+        sum = lw_dag_add(g, short_form ? x_tan : lw_dag_mul(g, stay, x_tan), lw_dag_mul(g, s, tan));
+        store(body, LW_STORE_STATE_TAN, i, lw_dag_add(g, sum, lw_dag_mul(g, jump, ds_reset)));
     }
 }
 
@@ -229,11 +229,11 @@ static void store_adjoint(
     for (int i = 0; i < plan->source->n_state; i++)
         if (state_adj[i] != leaf(plan, LW_LEAF_STATE_ADJ, i)) store(body, LW_STORE_STATE_ADJ, i, state_adj[i]);
     for (int c = 0; with_coef && c < plan->n_coef; c++)
-        if (!lw_graph_is_const(plan->g, coef_adj[c], 0)) store(body, LW_STORE_COEF_ADJ, c, coef_adj[c]);
+        if (!lw_dag_is_const(plan->g, coef_adj[c], 0)) store(body, LW_STORE_COEF_ADJ, c, coef_adj[c]);
 }
 
 static void plan_fire_adj(lw_plan *plan, int with_coef) {
-    lw_graph *g = plan->g;
+    lw_dag *g = plan->g;
     lw_body *body = &plan->fire_adj[with_coef];
     const int n = plan->source->n_state, n_coef = with_coef ? plan->n_coef : 0;
     int32_t root[LW_AST_MAX + 1], seed[LW_AST_MAX + 1], direct[LW_AST_MAX], want[LW_AST_MAX + LW_COEF_MAX];
@@ -247,16 +247,16 @@ static void plan_fire_adj(lw_plan *plan, int with_coef) {
         direct[i] = a;
         if (plan->reset[i] < 0) continue;
         bool short_form = reset_jump(plan, i, &jump);
-        if (!short_form) direct[i] = lw_graph_mul(g, lw_graph_sub(g, lw_graph_const(g, 1), s), a);
-        s_adj = lw_graph_add(g, s_adj, lw_graph_mul(g, jump, a));
+        if (!short_form) direct[i] = lw_dag_mul(g, lw_dag_sub(g, lw_dag_const(g, 1), s), a);
+        s_adj = lw_dag_add(g, s_adj, lw_dag_mul(g, jump, a));
         root[n_root] = short_form ? jump : plan->reset[i];
-        seed[n_root++] = lw_graph_mul(g, s, a);
+        seed[n_root++] = lw_dag_mul(g, s, a);
     }
     int32_t out_adj = leaf(plan, LW_LEAF_OUT_ADJ, 0);
     if (plan->margin >= 0) {
-        int32_t total = lw_graph_add(g, out_adj, lw_graph_mul(g, leaf(plan, LW_LEAF_ATTACHED, 0), s_adj));
+        int32_t total = lw_dag_add(g, out_adj, lw_dag_mul(g, leaf(plan, LW_LEAF_ATTACHED, 0), s_adj));
         root[n_root] = plan->margin;
-        seed[n_root++] = lw_graph_mul(g, leaf(plan, LW_LEAF_SLOPE, 0), total);
+        seed[n_root++] = lw_dag_mul(g, leaf(plan, LW_LEAF_SLOPE, 0), total);
         lw_plan_hint(plan, seed[n_root - 1], "u_adj");
     } else {
         root[n_root] = plan->output;
@@ -264,9 +264,9 @@ static void plan_fire_adj(lw_plan *plan, int with_coef) {
     }
     for (int c = 0; c < n_coef; c++)
         want[n + c] = leaf(plan, LW_LEAF_COEF, c);
-    lw_graph_adjoint(g, n_root, root, seed, n + n_coef, want, adj);
+    lw_dag_adjoint(g, n_root, root, seed, n + n_coef, want, adj);
     for (int i = 0; i < n; i++)
-        adj[i] = lw_graph_add(g, direct[i], adj[i]);
+        adj[i] = lw_dag_add(g, direct[i], adj[i]);
     store_adjoint(plan, body, adj, adj + n, with_coef);
 }
 
@@ -284,14 +284,14 @@ static void plan_update_adj(lw_plan *plan, int with_coef) {
         want[n + i] = leaf(plan, LW_LEAF_IN, i);
     for (int c = 0; c < n_coef; c++)
         want[n + n_in + c] = leaf(plan, LW_LEAF_COEF, c);
-    lw_graph_adjoint(plan->g, n, plan->pre, seed, n + n_in + n_coef, want, adj);
+    lw_dag_adjoint(plan->g, n, plan->pre, seed, n + n_in + n_coef, want, adj);
     for (int i = 0; i < n_in; i++)
         store(body, LW_STORE_INPUT_ADJ, i, adj[n + i]);
     store_adjoint(plan, body, adj, adj + n + n_in, with_coef);
 }
 
-static int32_t seed_param_tan(lw_graph *g, void *payload, lw_leaf kind, int index) {
-    return kind == LW_LEAF_PARAM ? lw_graph_leaf(g, LW_LEAF_PARAM_TAN, index) : 0;
+static int32_t seed_param_tan(lw_dag *g, void *payload, lw_leaf kind, int index) {
+    return kind == LW_LEAF_PARAM ? lw_dag_leaf(g, LW_LEAF_PARAM_TAN, index) : 0;
 }
 
 static void plan_derive(lw_plan *plan) {
@@ -300,17 +300,17 @@ static void plan_derive(lw_plan *plan) {
         seed[c] = leaf(plan, LW_LEAF_COEF_ADJ, c);
     for (int i = 0; i < plan->source->n_param; i++)
         want[i] = leaf(plan, LW_LEAF_PARAM, i);
-    lw_graph_tangent(plan->g, plan->n_coef, plan->coef, seed_param_tan, NULL, plan->coef_tan);
-    lw_graph_adjoint(plan->g, plan->n_coef, plan->coef, seed, plan->source->n_param, want, plan->param_adj);
+    lw_dag_tangent(plan->g, plan->n_coef, plan->coef, seed_param_tan, NULL, plan->coef_tan);
+    lw_dag_adjoint(plan->g, plan->n_coef, plan->coef, seed, plan->source->n_param, want, plan->param_adj);
 }
 
 static void add_need(lw_plan *plan, const lw_body *body, uint32_t need[3]) {
-    lw_graph *g = plan->g;
+    lw_dag *g = plan->g;
     bool *mark = NULL;
     if (g->err == LW_OK) g->err = lw_alloc((size_t)g->count, sizeof *mark, "need masks", &mark);
     if (g->err != LW_OK) return;
     for (int i = 0; i < body->n_store; i++)
-        lw_graph_mark(g, body->store[i].node, mark);
+        lw_dag_mark(g, body->store[i].node, mark);
     for (int32_t i = 0; i < g->count; i++) {
         const lw_node *n = &g->node[i];
         if (!mark[i] || n->op != LW_NODE_LEAF) continue;
@@ -328,7 +328,7 @@ lw_err lw_plan_create(const lw_model_source *source, lw_plan **out) {
     LW_TRY(lw_alloc(1, sizeof *plan, "plan of a model", &plan));
     plan->source = source;
     plan->refractory_coef = -1;
-    LW_TRY_TO(lw_graph_create(&plan->g), done);
+    LW_TRY_TO(lw_dag_create(&plan->g), done);
     LW_TRY_TO(lw_lower_run(plan), done);
     hoist_all(plan);
     plan_forward(plan);
@@ -353,7 +353,7 @@ done:
 
 void lw_plan_destroy(lw_plan **plan) {
     if (!*plan) return;
-    lw_graph_destroy(&(*plan)->g);
+    lw_dag_destroy(&(*plan)->g);
     lw_free(*plan);
     *plan = NULL;
 }

@@ -48,7 +48,7 @@ typedef struct lw_hint {
 
 typedef struct lw_plan {
     const lw_model_source *source;
-    lw_graph *g;
+    lw_dag *g;
     int n_coef, refractory_coef;
     int32_t coef[LW_COEF_MAX]; /* in PARAM and DT leaves */
     char coef_name[LW_COEF_MAX][LW_NAME_MAX];
