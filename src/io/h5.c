@@ -7,27 +7,42 @@
 #include <string.h>
 #include "h5.h"
 
-void lw_h5_quiet(void) {
-    (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
+/* Deepest entry of the stack of the last HDF5 call that failed. Kept at once, because the next call, be it to close
+ * something, clears the stack. */
+static _Thread_local char reason[256];
 
-/* H5Ewalk2 upward calls this with the deepest entry first, which is the one that says what went wrong. */
-static herr_t stack_take(unsigned n, const H5E_error2_t *entry, void *payload) {
+/* H5Ewalk2 upward gives the deepest entry first. */
+static herr_t entry_take(unsigned n, const H5E_error2_t *entry, void *payload) {
     char *text = payload;
-    if (n == 0 && entry->desc) (void)snprintf(text, 256, "%s", entry->desc);
+    if (n == 0 && entry->desc) (void)snprintf(text, sizeof reason, "%s", entry->desc);
+    for (char *c = text; *c; c++)
+        if (*c == '\n') *c = ' ';
     return 0;
 }
 
+static herr_t stack_keep(hid_t stack, void *payload) {
+    (void)payload;
+    return H5Ewalk2(stack, H5E_WALK_UPWARD, entry_take, reason);
+}
+
+void lw_h5_quiet(void) {
+    (void)H5Eset_auto2(H5E_DEFAULT, stack_keep, NULL);
+    reason[0] = '\0';
+}
+
+void lw_h5_forget(void) {
+    reason[0] = '\0';
+}
+
 lw_err lw_h5_fail(lw_err code, const char *path, const char *fmt, ...) {
-    char what[512] = "", why[256] = "no reason given";
+    char what[512] = "", why[sizeof reason];
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
-    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, stack_take, why);
-    (void)H5Eclear2(H5E_DEFAULT);
-    for (char *c = why; *c; c++)
-        if (*c == '\n') *c = ' ';
+    (void)snprintf(why, sizeof why, "%s", reason);
+    lw_h5_forget();
+    if (why[0] == '\0') return LW_FAIL(code, "%s: %s", path, what);
     if (strstr(why, "lock")) /* network file systems without flock */
         return LW_FAIL(
             code, "%s: %s: HDF5: %s; HDF5_USE_FILE_LOCKING=FALSE in the environment may help", path, what, why);

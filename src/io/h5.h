@@ -12,6 +12,8 @@
 
 /** HDF5 prints nothing by itself from now on. Local. */
 void lw_h5_quiet(void);
+/** A call was expected to fail. Local. */
+void lw_h5_forget(void);
 /** Record "path: <what>: <deepest entry of HDF5's error stack>" and return `code`. Local. */
 lw_err lw_h5_fail(lw_err code, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /** For a call that returns a negative number on failure, in a function with nothing to clean up. */

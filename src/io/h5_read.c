@@ -61,7 +61,7 @@ bool lw_h5_reader_has(const lw_h5_reader *r, const char *path) {
         at = slash;
     }
     lw_free(part);
-    (void)H5Eclear2(H5E_DEFAULT);
+    lw_h5_forget();
     return there;
 }
 
@@ -265,7 +265,7 @@ lw_err lw_h5_reader_member(const lw_h5_reader *r, const char *path, int64_t i, c
     *name = NULL;
     ssize_t length = H5Lget_name_by_idx(r->file, path, order, H5_ITER_INC, (hsize_t)i, NULL, 0, H5P_DEFAULT);
     if (length < 0) {
-        (void)H5Eclear2(H5E_DEFAULT);
+        lw_h5_forget();
         order = H5_INDEX_NAME;
         length = H5Lget_name_by_idx(r->file, path, order, H5_ITER_INC, (hsize_t)i, NULL, 0, H5P_DEFAULT);
     }

@@ -32,6 +32,7 @@ static hid_t series_create(const lw_h5_writer *w, const lw_h5_array *array) {
 lw_err lw_h5_writer_series(lw_h5_writer *w, const lw_h5_array *array) {
     if (w->err != LW_OK) return w->err;
     w->series = true;
+    w->series_bytes += 2 * CHUNK_BYTES; /* the last chunk is not full */
     hid_t dataset = series_create(w, array);
     herr_t status = dataset < 0 ? -1 : 0;
     if (status >= 0 && array->unit) status = lw_h5_attribute_text(dataset, "units", array->unit);
@@ -63,11 +64,14 @@ static herr_t part_write(
     return status;
 }
 
-static hid_t series_grow(const lw_h5_writer *w, const char *path, int64_t n_new, int64_t *old) {
+/* *old: items that were there; *row_bytes: of one item. */
+static hid_t series_grow(
+    const lw_h5_writer *w, const char *path, hid_t type, int64_t n_new, int64_t *old, int64_t *row_bytes) {
     hid_t dataset = H5Dopen2(w->file, path, H5P_DEFAULT), space = dataset < 0 ? -1 : H5Dget_space(dataset);
-    hsize_t extent[2] = {0};
+    hsize_t extent[2] = {0, 1};
     bool ok = space >= 0 && H5Sget_simple_extent_dims(space, extent, NULL) >= 0;
     *old = (int64_t)extent[0];
+    *row_bytes = (int64_t)(extent[1] * H5Tget_size(type));
     extent[0] += (hsize_t)n_new;
     ok = ok && H5Dset_extent(dataset, extent) >= 0;
     if (space >= 0) (void)H5Sclose(space);
@@ -77,10 +81,12 @@ static hid_t series_grow(const lw_h5_writer *w, const char *path, int64_t n_new,
 }
 
 lw_err lw_h5_writer_extend(lw_h5_writer *w, const char *path, hid_t type, const lw_h5_part *part, const void *data) {
-    int64_t old = 0;
+    int64_t old = 0, row_bytes = 0;
     if (w->err != LW_OK || part->n_new == 0) return w->err;
-    hid_t dataset = series_grow(w, path, part->n_new, &old);
-    lw_err err = dataset < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot extend array %s", path) : LW_OK;
+    hid_t dataset = series_grow(w, path, type, part->n_new, &old, &row_bytes);
+    w->series_bytes += part->n_new * row_bytes;
+    lw_err err = dataset < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot extend array %s", path)
+                             : h5_writer_reserve(w, w->series_bytes);
     if (h5_writer_agree(w, err) == LW_OK && part_write(w, dataset, type, old, part, data) < 0)
         err = lw_h5_fail(LW_EIO, w->path, "cannot write array %s", path);
     if (dataset >= 0) (void)H5Dclose(dataset);

@@ -6,8 +6,11 @@
  *
  * Arrays are contiguous and never filled: each rank writes one slab, and holes are found by the checksums.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <lapwing/io.h>
@@ -15,6 +18,40 @@
 #include "slab.h"
 
 #define CREATOR_VERSION "0.1.0"
+
+/* ---- room
+ * A disk that fills up while HDF5 writes leaves HDF5 with a file that it can neither write nor close: its closing of
+ * all files at MPI_Finalize then crashes. So room is taken before HDF5 needs it, and a full disk is found by us. Where
+ * the file system cannot reserve room, a file that has failed is emptied before it is closed. */
+
+enum { METADATA_ROOM = 256 << 10 };
+
+static bool is_full(int code) {
+    return code == ENOSPC || code == EDQUOT || code == EFBIG;
+}
+
+lw_err h5_writer_reserve(lw_h5_writer *w, int64_t bytes) {
+    bytes += METADATA_ROOM;
+    if (w->descriptor < 0 || bytes <= w->reserved) return LW_OK;
+    if (fallocate(w->descriptor, FALLOC_FL_KEEP_SIZE, w->reserved, bytes - w->reserved) == 0) {
+        w->reserved = bytes;
+    } else if (is_full(errno)) {
+        return LW_FAIL(LW_EIO, "%s: no room for %lld bytes: %s", w->path, (long long)bytes, strerror(errno));
+    } else {
+        (void)close(w->descriptor);
+        w->descriptor = -1;
+    }
+    return LW_OK;
+}
+
+/* Before HDF5 creates the file anew: can it be written, is there room at all? Rank 0; local. */
+static lw_err room_try(lw_h5_writer *w) {
+    w->descriptor = open(w->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w->descriptor < 0) return LW_FAIL(LW_EIO, "%s: cannot be created: %s", w->path, strerror(errno));
+    lw_err err = h5_writer_reserve(w, 0);
+    w->reserved = 0; /* HDF5 empties the file */
+    return err;
+}
 
 /* ---- creation */
 
@@ -48,8 +85,17 @@ static lw_err transfer_create(lw_h5_writer *w) {
     return LW_OK;
 }
 
+/* Closes a file that has failed; nobody will read it. **Collective** */
+static void file_drop(lw_h5_writer *w) {
+    if (lw_comm_rank(w->comm) == 0 && w->descriptor < 0) (void)!truncate(w->path, 0);
+    lw_comm_barrier(w->comm);
+    (void)H5Fclose(w->file);
+    lw_h5_forget();
+}
+
 static void writer_free(lw_h5_writer *w) {
     if (!w) return;
+    if (w->descriptor >= 0) (void)close(w->descriptor);
     if (w->transfer >= 0) (void)H5Pclose(w->transfer);
     for (int64_t i = 0; i < w->table.n; i++)
         lw_free(w->table.path[i]);
@@ -72,15 +118,17 @@ lw_err lw_h5_writer_create(const lw_comm *comm, const char *path, lw_h5_writer *
     if (err == LW_OK) {
         w->comm = comm;
         w->file = w->transfer = -1;
+        w->descriptor = -1;
         w->path = lw_strdup(path);
         err = w->path ? transfer_create(w) : LW_FAIL(LW_EMEM, "no memory for the path %s", path);
+        if (err == LW_OK && lw_comm_rank(comm) == 0) err = room_try(w);
     }
     err = lw_comm_agree(comm, err);
     if (err == LW_OK) {
         w->file = file_create(comm, path);
-        err = w->file < 0 ? lw_h5_fail(LW_EIO, path, "cannot be created") : LW_OK;
+        err = w->file < 0 ? lw_h5_fail(LW_EIO, path, "cannot be created") : h5_writer_reserve(w, 0);
         err = lw_comm_agree(comm, err);
-        if (err != LW_OK && w->file >= 0) (void)H5Fclose(w->file);
+        if (err != LW_OK && w->file >= 0) file_drop(w);
     }
     if (err != LW_OK) {
         writer_free(w);
@@ -215,6 +263,13 @@ static herr_t array_fill(const lw_h5_writer *w, hid_t dataset, const lw_h5_array
     return status;
 }
 
+/* First byte behind the array's data. */
+static int64_t array_end(hid_t dataset, int64_t bytes) {
+    haddr_t offset = H5Dget_offset(dataset);
+    lw_h5_forget(); /* an array without items has no place */
+    return offset == HADDR_UNDEF ? 0 : (int64_t)offset + bytes;
+}
+
 static lw_err array_put(lw_h5_writer *w, const lw_h5_array *array, const void *slab) {
     if (w->err != LW_OK) return w->err;
     int64_t items = array->n < 0 ? 1 : array->n;
@@ -222,7 +277,8 @@ static lw_err array_put(lw_h5_writer *w, const lw_h5_array *array, const void *s
     lw_err err = w->closing || w->series ? LW_OK : table_add(w, array->path, items, item_bytes, slab);
     LW_TRY(h5_writer_agree(w, err));
     hid_t dataset = array_create(w, array);
-    err = dataset < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot create array %s", array->path) : LW_OK;
+    err = dataset < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot create array %s", array->path)
+                      : h5_writer_reserve(w, array_end(dataset, items * item_bytes));
     if (h5_writer_agree(w, err) == LW_OK && array->n != 0 && array_fill(w, dataset, array, slab) < 0)
         err = lw_h5_fail(LW_EIO, w->path, "cannot write array %s", array->path);
     if (dataset >= 0 && H5Dclose(dataset) < 0 && err == LW_OK)
@@ -337,6 +393,14 @@ static lw_err table_write(lw_h5_writer *w) {
     return mark_write(w, lw_h5_integrity_mark(t));
 }
 
+/* Gives back what was reserved behind the end. */
+static lw_err room_return(lw_h5_writer *w) {
+    struct stat status;
+    if (w->descriptor < 0 || (fstat(w->descriptor, &status) == 0 && ftruncate(w->descriptor, status.st_size) == 0))
+        return LW_OK;
+    return LW_FAIL(LW_EIO, "%s: cannot be cut to its size: %s", w->path, strerror(errno));
+}
+
 lw_err lw_h5_writer_close(lw_h5_writer **writer) {
     lw_h5_writer *w = *writer;
     if (!w) return LW_OK;
@@ -345,9 +409,13 @@ lw_err lw_h5_writer_close(lw_h5_writer **writer) {
     if (w->err == LW_OK && H5Fflush(w->file, H5F_SCOPE_GLOBAL) < 0)
         err = lw_h5_fail(LW_EIO, w->path, "cannot be flushed");
     if (w->err == LW_OK) w->err = lw_comm_agree(w->comm, err);
-    err = H5Fclose(w->file) < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot be closed") : LW_OK;
-    err = lw_comm_agree(w->comm, err);
-    if (w->err != LW_OK) err = w->err;
+    if (w->err == LW_OK) {
+        err = H5Fclose(w->file) < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot be closed") : room_return(w);
+        w->err = lw_comm_agree(w->comm, err);
+    } else {
+        file_drop(w);
+    }
+    err = w->err;
     writer_free(w);
     *writer = NULL;
     return err;
@@ -356,7 +424,7 @@ lw_err lw_h5_writer_close(lw_h5_writer **writer) {
 void lw_h5_writer_abandon(lw_h5_writer **writer) {
     lw_h5_writer *w = *writer;
     if (!w) return;
-    if (H5Fclose(w->file) < 0) (void)H5Eclear2(H5E_DEFAULT); /* nobody will read it */
+    file_drop(w);
     writer_free(w);
     *writer = NULL;
 }

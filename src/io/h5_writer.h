@@ -11,9 +11,12 @@ struct lw_h5_writer {
     const lw_comm *comm;
     char *path;
     hid_t file, transfer; /* transfer: collective */
+    int descriptor;       /* rank 0: of the same file, to reserve room on the disk; -1 where that is not possible */
+    int64_t reserved;     /* bytes from the beginning */
     lw_err err;
-    bool series;  /* a report that grows: no table of checksums */
-    bool closing; /* arrays no longer enter the table */
+    bool series;          /* a report that grows: no table of checksums */
+    int64_t series_bytes; /* its data so far, in whole chunks */
+    bool closing;         /* arrays no longer enter the table */
     lw_h5_integrity table;
     int64_t room; /* rows of the table */
     int64_t *crc; /* [total] of this rank's blocks, zero elsewhere */
@@ -25,5 +28,8 @@ static inline lw_err h5_writer_agree(lw_h5_writer *w, lw_err err) {
     w->err = lw_comm_agree(w->comm, err);
     return w->err;
 }
+
+/** Make sure of room for `bytes` from the beginning of the file, and some for metadata. Rank 0 does it; local. */
+lw_err h5_writer_reserve(lw_h5_writer *w, int64_t bytes) LW_MUST_CHECK;
 
 #endif
