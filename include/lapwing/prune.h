@@ -107,7 +107,7 @@ typedef struct lw_prune_report {
     lw_prune_method method;
     int64_t neurons_before, neurons_after, synapses_before, synapses_after; /* of the recurrent population and its recurrent projections */
     int64_t network_synapses_before, network_synapses_after;                /* all projections */
-    double ipr_before, ipr_after, abscissa_before, abscissa_after;          /* NaN where the recurrent population is above 3000 neurons */
+    double ipr_before, ipr_after, abscissa_before, abscissa_after;          /* NaN where the recurrent population is above 2000 neurons */
     double p_median, p_max_inverse;
     int32_t n_steps;
     lw_prune_step *step; /* [n_steps] */

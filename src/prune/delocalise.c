@@ -11,7 +11,7 @@
 #include <string.h>
 #include "eigen.h"
 
-enum { TRIALS = 24 }; /* eigenvalue problems solved at most */
+enum { TRIALS = 24 }; /* eigenvalue problems solved at most; fewer above order 500 or so, see trials_most */
 
 typedef struct candidate {
     double change;
@@ -116,17 +116,23 @@ static int64_t next_mode(const eigen *e, int64_t slow, const uint8_t *done) {
     return best;
 }
 
+/* About 25 n^3 operations each: a minute or two in all, but never less than four. */
+static int trials_most(int64_t n) {
+    double affordable = 4e11 / (25.0 * (double)n * (double)n * (double)n);
+    return affordable > TRIALS ? TRIALS : affordable < 4 ? 4 : (int)affordable;
+}
+
 static lw_err run(space *s, int64_t n, double *a, int64_t m, const int64_t *i, const int64_t *j, const double *w,
     int64_t budget, int64_t slow, uint8_t *taken, uint8_t *done, int64_t *restored) {
-    int trials = 0;
+    int trials = 0, most = trials_most(n);
     LW_TRY(eigen_make(n, a, true, &s->now));
-    while (*restored < budget && trials < TRIALS) {
+    while (*restored < budget && trials < most) {
         int64_t k = next_mode(&s->now, slow, done);
         if (k < 0) break;
         response(s, s->now.slow[k]);
         int64_t count = rank_candidates(s, m, i, j, w, taken), batch = (budget + 3) / 4;
         bool moved = false;
-        while (!moved && count > 0 && trials < TRIALS) {
+        while (!moved && count > 0 && trials < most) {
             if (batch > budget - *restored) batch = budget - *restored;
             if (batch > count) batch = count;
             memcpy(s->trial, a, (size_t)(n * n) * sizeof(double));

@@ -24,18 +24,18 @@ static lw_lyapunov_spec plan(int64_t k, int64_t transient, int64_t steps) {
 
 TEST(henon_map) {
     system_ s = system_units(world(), &lw_model_henon, 1, 1);
-    lw_lyapunov_spec spec = plan(0, 1000, 40000);
+    lw_lyapunov_spec spec = plan(0, 1000, lw_comm_size(world()) == 1 ? 40000 : 4000);
     lw_lyapunov *l = spectrum(&s, &spec);
     CHECK_INT(l->k, 2);
     CHECK_INT(l->dimension, 2);
     CHECK_CLOSE(l->exponent[0], 0.41918, 5 * l->stderr_[0]);
     CHECK_CLOSE(l->exponent[1], -1.62315, 5 * l->stderr_[1]);
-    CHECK(l->stderr_[0] > 1e-4 && l->stderr_[0] < 4e-3);
+    CHECK(l->stderr_[0] > 1e-4 && l->stderr_[0] < 1e-2);
     CHECK_CLOSE(l->sum, log(0.3), 1e-11);
-    CHECK_CLOSE(l->kaplan_yorke, 1.2583, 0.003);
+    CHECK_CLOSE(l->kaplan_yorke, 1.2583, 0.001 + 5 * l->kaplan_yorke_stderr);
     CHECK_CLOSE(l->entropy_rate, l->exponent[0], 1e-15);
     CHECK_INT(l->n_trace, 100);
-    CHECK_INT(l->trace_step[99], 40000);
+    CHECK_INT(l->trace_step[99], l->steps);
     CHECK_CLOSE(l->trace[99 * 2], l->exponent[0], 1e-14);
     CHECK_CLOSE(l->trace[49 * 2] + l->trace[49 * 2 + 1], log(0.3), 1e-11);
     lw_lyapunov_destroy(&l);
@@ -46,7 +46,7 @@ TEST(henon_map) {
 TEST(lorenz_flow) {
     system_ s = system_units(world(), &lw_model_lorenz63, 1, 0.005);
     lw_lyapunov_spec spec = plan(0, 4000, 60000);
-    spec.every = 10;
+    spec.every = 20;
     lw_lyapunov *l = spectrum(&s, &spec);
     CHECK_CLOSE(l->exponent[0], 0.9057, 5 * l->stderr_[0]);
     CHECK(l->stderr_[0] < 0.03);
@@ -74,12 +74,12 @@ TEST(rossler_flow) {
 /* Two copies of one map: each exponent twice; the ranks that hold no unit take part all the same. */
 TEST(two_uncoupled_maps) {
     system_ s = system_units(world(), &lw_model_henon, 2, 0.5);
-    lw_lyapunov_spec spec = plan(0, 100, 3000);
+    lw_lyapunov_spec spec = plan(0, 100, 1000);
     lw_lyapunov *l = spectrum(&s, &spec);
     CHECK_INT(l->dimension, 4);
     CHECK_CLOSE(l->sum * 0.5, 2 * log(0.3), 1e-11); /* per ms, steps of 0.5 ms */
-    CHECK_CLOSE(l->exponent[0], l->exponent[1], 0.02);
-    CHECK_CLOSE(l->exponent[0] * 0.5, 0.42, 0.03);
+    CHECK_CLOSE(l->exponent[0], l->exponent[1], 0.05);
+    CHECK_CLOSE(l->exponent[0] * 0.5, 0.42, 0.05);
     lw_lyapunov_destroy(&l);
     system_free(&s);
 }
