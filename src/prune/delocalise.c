@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "eigen.h"
+#include "delocalise.h"
 
 enum { TRIALS = 24 }; /* eigenvalue problems solved at most; fewer above order 500 or so, see trials_most */
 
@@ -91,6 +91,25 @@ static void response(space *s, int64_t mode) {
     }
 }
 
+static double first_order(const space *s, int64_t i, int64_t j, double w) {
+    return 4 * w * (s->v_re[j] * s->g_re[i] - s->v_im[j] * s->g_im[i]);
+}
+
+lw_err delocalise_change(
+    const eigen *e, int64_t mode, int64_t m, const int64_t *i, const int64_t *j, const double *w, double *change) {
+    space s = {0};
+    lw_err err = space_make(e->n, 0, &s);
+    if (err == LW_OK) {
+        s.now = *e;
+        response(&s, mode);
+        for (int64_t c = 0; c < m; c++)
+            change[c] = first_order(&s, i[c], j[c], w[c]);
+        memset(&s.now, 0, sizeof s.now); /* borrowed */
+    }
+    space_free(&s);
+    return err;
+}
+
 /* Candidates of one mode: into its support from outside, lowering its ratio; best first. Returns their number. */
 static int64_t rank_candidates(
     space *s, int64_t m, const int64_t *i, const int64_t *j, const double *w, const uint8_t *taken) {
@@ -99,7 +118,7 @@ static int64_t rank_candidates(
         double in = s->v_re[i[e]] * s->v_re[i[e]] + s->v_im[i[e]] * s->v_im[i[e]];
         double out = s->v_re[j[e]] * s->v_re[j[e]] + s->v_im[j[e]] * s->v_im[j[e]];
         if (taken[e] || in * (double)n <= 1 || out * (double)n > 1) continue;
-        double change = w[e] * (s->v_re[j[e]] * s->g_re[i[e]] - s->v_im[j[e]] * s->g_im[i[e]]);
+        double change = first_order(s, i[e], j[e], w[e]);
         if (change < 0) s->list[count++] = (candidate){change, e};
     }
     qsort(s->list, (size_t)count, sizeof *s->list, by_change);

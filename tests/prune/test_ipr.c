@@ -4,6 +4,7 @@
  */
 #include <lapwing/prune.h>
 #include "check.h"
+#include "delocalise.h"
 
 enum { N = 60 };
 
@@ -104,6 +105,45 @@ TEST(check_17_delocalisation_never_harms) {
     CHECK(gain > 0.5);
 }
 
+/* Participation sum |v|^4 of the mode nearest to (re, im). */
+static double participation(const double *a, double re, double im) {
+    eigen e = {0};
+    int64_t best = 0;
+    CHECK_OK(eigen_make(N, a, false, &e));
+    for (int64_t k = 1; k < N; k++)
+        if (hypot(e.re[k] - re, e.im[k] - im) < hypot(e.re[best] - re, e.im[best] - im)) best = k;
+    double sum = e.ipr[best] / N;
+    eigen_free(&e);
+    return sum;
+}
+
+/* The ranking of candidates is the derivative: against central differences, for real and complex modes. */
+TEST(first_order_change_of_a_mode) {
+    net *s = make(2, 0.5);
+    eigen e = {0};
+    int complex_ = 0, real = 0;
+    CHECK_OK(eigen_make(N, s->a, true, &e));
+    for (int64_t mode = 0; mode < N; mode += 3) {
+        double change[8], h = 1e-5;
+        if (e.im[mode] != 0)
+            complex_++;
+        else
+            real++;
+        CHECK_OK(delocalise_change(&e, mode, 8, s->i, s->j, s->w, change));
+        for (int c = 0; c < 8; c++) {
+            double *entry = &s->a[s->i[c] * N + s->j[c]], old = *entry;
+            *entry = old + h * s->w[c];
+            double up = participation(s->a, e.re[mode], e.im[mode]);
+            *entry = old - h * s->w[c];
+            double down = participation(s->a, e.re[mode], e.im[mode]);
+            *entry = old;
+            CHECK_CLOSE(change[c], (up - down) / (2 * h), 1e-5 * (1 + fabs(change[c])));
+        }
+    }
+    CHECK(complex_ > 3 && real > 1);
+    eigen_free(&e);
+}
+
 TEST(check_17_no_budget_no_change) {
     net *s = make(1, 0.2);
     static double before[N * N];
@@ -116,4 +156,4 @@ TEST(check_17_no_budget_no_change) {
 }
 
 CHECK_MAIN(CASE(check_16_cycle_and_star), CASE(check_16_gaussian_vectors), CASE(check_17_delocalisation_never_harms),
-    CASE(check_17_no_budget_no_change))
+    CASE(first_order_change_of_a_mode), CASE(check_17_no_budget_no_change))
