@@ -49,17 +49,20 @@ static inline system_ system_units(const lw_comm *comm, const lw_model *model, i
     return s;
 }
 
-/** One population of N_NET units and given synapses of delay 1 onto port 0; this rank gives the rows i = rank, rank +
- * size, ... */
+/** One population of N_NET units and given synapses of delays 1 to `delays` onto port 0; this rank gives the rows i =
+ * rank, rank + size, ... */
 static inline system_ system_net(const lw_comm *comm, const lw_model *model, const lw_dist *param, const lw_dist *init,
-    const uint8_t *has_init, double (*weight)(int64_t i, int64_t j), lw_partition partition, lw_sim_options options) {
+    const uint8_t *has_init, double (*weight)(int64_t i, int64_t j), lw_partition partition, lw_sim_options options,
+    int delays) {
     int64_t n = 0;
     lw_edge *edge = NULL;
     system_ s = {0};
     CHECK_OK(lw_alloc((size_t)(N_NET * N_NET), sizeof *edge, "edges", &edge));
     for (int64_t i = lw_comm_rank(comm); i < N_NET; i += lw_comm_size(comm))
         for (int64_t j = 0; j < N_NET; j++)
-            if (weight(i, j) != 0) edge[n++] = (lw_edge){.target = i, .source = j, .weight = weight(i, j), .delay = 1};
+            if (weight(i, j) != 0)
+                edge[n++] = (lw_edge){
+                    .target = i, .source = j, .weight = weight(i, j), .delay = 1 + (int32_t)((i + j) % delays)};
     lw_population_spec pop = {
         .name = "net", .model = model, .size = N_NET, .param = param, .init = init, .has_init = has_init};
     lw_projection_spec proj = {.rule = LW_RULE_EDGES, .edges = edge, .n_edges = n, .autapses = true};
@@ -83,12 +86,13 @@ static inline double tanh_weight(int64_t i, int64_t j) {
     return i == j ? 0 : ref_quant(3.0 / sqrt(N_NET) * ref_normal(SEED_TANH, REF_WEIGHT, (uint64_t)i, (uint64_t)j), 24);
 }
 /** The state is h(0) at the cut. */
-static inline system_ system_tanh(const lw_comm *comm, const lw_model *model, lw_partition partition) {
+static inline system_ system_tanh(const lw_comm *comm, const lw_model *model, lw_partition partition, int delays) {
     static double h[N_NET];
     for (uint64_t i = 0; i < N_NET; i++)
         h[i] = ref_normal(SEED_TANH, REF_STATE, i, 0);
     lw_dist init = {.kind = LW_DIST_LIST, .list = h, .n_list = N_NET, .lo = -INFINITY, .hi = INFINITY};
-    return system_net(comm, model, NULL, &init, (const uint8_t[]){1}, tanh_weight, partition, lw_sim_options_default());
+    return system_net(
+        comm, model, NULL, &init, (const uint8_t[]){1}, tanh_weight, partition, lw_sim_options_default(), delays);
 }
 
 /* ------------------------------------------------------------------ LIF network of the golden files */
@@ -117,7 +121,7 @@ static inline system_ system_lif(
     init[V].list = v;
     param[THETA] = lw_dist_number(1);
     system_ s = system_net(
-        comm, model, param, init, (const uint8_t[]){1, 0, 0}, lif_weight, partition, options_of(5, detached));
+        comm, model, param, init, (const uint8_t[]){1, 0, 0}, lif_weight, partition, options_of(5, detached), 1);
     CHECK_OK(lw_alloc((size_t)((steps + 1) * N_NET), sizeof(float), "inputs", &s.feed));
     for (int64_t t = 0; t < steps; t++) /* e_t meets the spikes fired at cut t, in the update of engine step t + 1 */
         for (int64_t j = 0; j < N_NET; j++)

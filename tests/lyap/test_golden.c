@@ -64,7 +64,7 @@ TEST(lif_soft_full) {
 
 TEST(tanh_prefix) {
     double golden[N_NET];
-    system_ s = system_tanh(world(), &lw_model_tanh_unit, LW_PARTITION_BLOCK);
+    system_ s = system_tanh(world(), &lw_model_tanh_unit, LW_PARTITION_BLOCK, 1);
     lw_lyapunov *l = prefix(&s, SEED_TANH, N_NET, 1, 20);
     CHECK_INT(golden_read("tanh_prefix", NULL, golden, N_NET), N_NET);
     for (int i = 0; l && i < N_NET; i++)
@@ -78,7 +78,7 @@ TEST(tanh_prefix) {
  */
 TEST(tanh_long_run) {
     static double golden[2 * N_NET];
-    system_ s = system_tanh(world(), &lw_model_tanh_unit, LW_PARTITION_BLOCK);
+    system_ s = system_tanh(world(), &lw_model_tanh_unit, LW_PARTITION_BLOCK, 1);
     lw_lyapunov_spec spec = lw_lyapunov_spec_default();
     lw_lyapunov *l = NULL;
     spec.at_cut = true;

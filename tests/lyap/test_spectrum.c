@@ -170,6 +170,46 @@ TEST(interval_changes_only_the_speed) {
     }
 }
 
+/* Values in flight are state: dimension 3 N with delays up to 3. After a QR their tangents must follow, or an interval
+ * would show. */
+TEST(delays_are_state) {
+    double first[10];
+    for (int64_t every = 1; every <= 4; every += 3) {
+        system_ s = system_tanh(world(), &lw_model_tanh_unit, LW_PARTITION_ROUND_ROBIN, 3);
+        lw_lyapunov_spec spec = plan(10, 50, 120);
+        spec.at_cut = true;
+        spec.every = every;
+        lw_lyapunov *l = spectrum(&s, &spec);
+        CHECK_INT(l->dimension, 3 * N_NET);
+        CHECK(l->exponent[0] > 0.02 && l->exponent[0] < 0.3);
+        for (int i = 0; i < 10; i++) {
+            if (every == 1) first[i] = l->ln_r_sum[i];
+            CHECK_CLOSE(l->ln_r_sum[i], first[i], 1e-8);
+        }
+        lw_lyapunov_destroy(&l);
+        system_free(&s);
+    }
+}
+
+/* The first 60 directions spread by e^2.4 a step: two steps are calm, four are too many. */
+TEST(interval_adapts_both_ways) {
+    if (lw_comm_size(world()) > 2) return;
+    double first = 0;
+    for (int64_t every = 1; every >= 0; every--) {
+        system_ s = system_tanh(world(), &lw_model_tanh_unit, LW_PARTITION_BLOCK, 1);
+        lw_lyapunov_spec spec = plan(66, 100, 300);
+        spec.at_cut = true;
+        spec.warmup = 100;
+        spec.every = every;
+        lw_lyapunov *l = spectrum(&s, &spec);
+        if (every == 1) first = l->sum;
+        CHECK_CLOSE(l->sum, first, 1e-6);
+        if (every == 0) CHECK(l->spread_max > 1e5 && l->every_last >= 2 && l->every_last <= 4);
+        lw_lyapunov_destroy(&l);
+        system_free(&s);
+    }
+}
+
 /* Surrogate scaled to 0: the derivative almost everywhere. With the soft reset it does not know the weights: ln beta_i
  * and N times ln alpha, approached like 1/T; one step: the determinant. With the hard reset every neuron that fires
  * loses a direction for good. */
@@ -228,7 +268,7 @@ static lw_err stop_at(void *payload, const char *what, int64_t done, int64_t tot
 }
 
 TEST(faults_and_stops) {
-    system_ s = system_tanh(world(), &lw_model_tanh_unit, LW_PARTITION_BLOCK);
+    system_ s = system_tanh(world(), &lw_model_tanh_unit, LW_PARTITION_BLOCK, 1);
     lw_sim_options wide = lw_sim_options_default();
     lw_sim *sim = NULL;
     lw_lyapunov *l = NULL;
@@ -251,4 +291,5 @@ TEST(faults_and_stops) {
 
 CHECK_MAIN(CASE(henon_map), CASE(lorenz_flow), CASE(rossler_flow), CASE(two_uncoupled_maps),
     CASE(equal_for_every_partition), CASE(full_spectrum_equal_for_every_partition), CASE(profile_adds_up),
-    CASE(interval_changes_only_the_speed), CASE(collapsed_directions_are_counted), CASE(faults_and_stops))
+    CASE(interval_changes_only_the_speed), CASE(delays_are_state), CASE(interval_adapts_both_ways),
+    CASE(collapsed_directions_are_counted), CASE(faults_and_stops))
