@@ -36,6 +36,7 @@ lw_err checkpoint_names_check(const lw_net *net) LW_MUST_CHECK;
 
 /* ---- parts; saving is **Collective** over comm, the ranks of one replica; loading over the object's communicator */
 lw_err checkpoint_net_save(lw_h5_writer *w, const lw_comm *comm, const lw_net *net) LW_MUST_CHECK;
+lw_err checkpoint_projection_save(lw_h5_writer *w, const lw_comm *comm, const lw_net *net, int proj) LW_MUST_CHECK;
 lw_err checkpoint_sim_save(lw_h5_writer *w, const lw_comm *comm, const lw_sim *sim) LW_MUST_CHECK;
 lw_err checkpoint_trainer_save(
     lw_h5_writer *w, const lw_comm *comm, const lw_net *net, lw_trainer *trainer) LW_MUST_CHECK;
@@ -49,15 +50,24 @@ lw_err checkpoint_neurons_load(const lw_h5_reader *r, const lw_net *net, int pop
 /** EFILE when array `path` does not hold n items of `row` numbers. Local. */
 lw_err checkpoint_shape_check(const lw_h5_reader *r, const char *path, int64_t n, int64_t row) LW_MUST_CHECK;
 
-/** Synapses of one projection in canonical order: (target, source, order) over the whole network. */
-typedef struct checkpoint_edges {
-    int64_t n, n_global;
-    lw_edge *edge;   /* [n] this rank's, in canonical order */
-    int64_t *number; /* [n] their edge numbers here */
-    int64_t *index;  /* [n] their places in the canonical order of all */
-} checkpoint_edges;
+/** Where synapses stand in the canonical order of a projection: (target, source, order) over the whole network. */
+typedef struct checkpoint_order {
+    int64_t n_global;
+    int64_t *first; /* [n_local of post] place of the first synapse of each local target */
+} checkpoint_order;
 /** **Collective**. */
-lw_err checkpoint_edges_find(const lw_net *net, int proj, checkpoint_edges *out) LW_MUST_CHECK;
+lw_err checkpoint_order_find(const lw_net *net, int proj, checkpoint_order *out) LW_MUST_CHECK;
+void checkpoint_order_free(checkpoint_order *order);
+/** Synapses of this rank with targets [begin, end), in canonical order. */
+typedef struct checkpoint_edges {
+    int64_t n;
+    lw_edge *edge;   /* [n] */
+    int64_t *number; /* [n] their edge numbers here */
+    int64_t *index;  /* [n] their places in the order of all */
+} checkpoint_edges;
+/** Local. */
+lw_err checkpoint_edges_find(const lw_net *net, int proj, const checkpoint_order *order, int64_t begin, int64_t end,
+    checkpoint_edges *out) LW_MUST_CHECK;
 void checkpoint_edges_free(checkpoint_edges *e);
 
 /* ---- names on disk (checkpoint_files.c); local */

@@ -8,43 +8,42 @@
 #include "checkpoint.h"
 #include "slab.h"
 
-/* Runs of equal targets among this rank's synapses. */
+typedef struct count {
+    int64_t target, n; /* index in the population, its synapses */
+} count;
+
+/* One record per local target, and the rank that sums it up. */
 static lw_err targets_count(
-    const checkpoint_edges *e, int64_t n_post, int size, int64_t **run, int32_t **dest, int64_t *n) {
-    int64_t runs = 0;
-    for (int64_t i = 0; i < e->n; i++)
-        runs += i == 0 || e->edge[i].target != e->edge[i - 1].target;
-    LW_TRY(lw_alloc((size_t)runs * 2, sizeof **run, "synapses by target", run)); /* pairs (target, count) */
-    LW_TRY(lw_alloc((size_t)runs, sizeof **dest, "synapses by target", dest));
-    *n = 0;
-    for (int64_t i = 0; i < e->n; i++) {
-        if (i == 0 || e->edge[i].target != e->edge[i - 1].target) {
-            (*run)[2 * *n] = e->edge[i].target;
-            (*dest)[*n] = lw_slab_owner(n_post, e->edge[i].target, size);
-            ++*n;
-        }
-        (*run)[2 * *n - 1]++;
+    const lw_net *net, const lw_proj_view *view, const lw_pop_view *post, count **out, int32_t **dest) {
+    lw_span all = {post->size, 0, post->size};
+    LW_TRY(lw_alloc((size_t)post->n_local, sizeof **out, "synapses by target", out));
+    LW_TRY(lw_alloc((size_t)post->n_local, sizeof **dest, "synapses by target", dest));
+    for (int64_t t = 0; t < post->n_local; t++) {
+        (*out)[t] = (count){.target = post->gid[t] - post->gid_begin, .n = view->dense ? view->n_rows : 0};
+        (*dest)[t] = lw_slab_owner(all, (*out)[t].target, lw_comm_size(lw_net_comm(net)));
     }
+    for (int64_t e = 0; e < view->n_edges && !view->dense; e++)
+        (*out)[view->target[e]].n++;
     return LW_OK;
 }
 
-/* pairs (target, count) of this rank's slab of targets -> first place of each, in the order of the pairs */
-static lw_err firsts_find(const lw_comm *comm, int64_t n_post, const int64_t *pair, int64_t n, int64_t **first) {
+/* Counts of this rank's slab of targets, ascending by sender -> first place of each, in the order of the records. */
+static lw_err firsts_find(const lw_comm *comm, int64_t n_post, const count *counted, int64_t n, int64_t **first) {
     lw_slab slab = lw_slab_range(n_post, lw_comm_rank(comm), lw_comm_size(comm));
     int64_t *place = NULL, total = 0;
     lw_err err = lw_alloc((size_t)(slab.hi - slab.lo), sizeof *place, "synapses by target", &place);
     if (err == LW_OK) err = lw_alloc((size_t)n, sizeof **first, "synapses by target", first);
     LW_TRY_TO(lw_comm_agree(comm, err), done);
     for (int64_t k = 0; k < n; k++)
-        place[pair[2 * k] - slab.lo] = pair[2 * k + 1];
+        place[counted[k].target - slab.lo] = counted[k].n;
     for (int64_t t = 0; t < slab.hi - slab.lo; t++) {
-        int64_t count = place[t];
+        int64_t here = place[t];
         place[t] = total;
-        total += count;
+        total += here;
     }
     int64_t before = lw_comm_exscan_i64(comm, total);
     for (int64_t k = 0; k < n; k++)
-        (*first)[k] = before + place[pair[2 * k] - slab.lo];
+        (*first)[k] = before + place[counted[k].target - slab.lo];
 done:
     lw_free(place);
     return err;
@@ -66,42 +65,53 @@ static lw_err answers_send(
     return err;
 }
 
-static lw_err places_find(const lw_comm *comm, int64_t n_post, checkpoint_edges *e) {
-    int64_t *run = NULL, *pair = NULL, *first = NULL, *answer = NULL, *from = NULL;
+lw_err checkpoint_order_find(const lw_net *net, int proj, checkpoint_order *out) {
+    const lw_comm *comm = lw_net_comm(net);
+    lw_proj_view view = lw_net_proj(net, proj);
+    lw_pop_view post = lw_net_pop(net, view.post);
+    count *mine = NULL, *counted = NULL;
+    int64_t *first = NULL, *from = NULL, n_counted = 0, n_first = 0;
     int32_t *dest = NULL;
-    int64_t n_runs = 0, n_pairs = 0, n_answers = 0;
-    lw_err err = targets_count(e, n_post, lw_comm_size(comm), &run, &dest, &n_runs);
+    *out = (checkpoint_order){.n_global = view.n_edges_global};
+    lw_err err = targets_count(net, &view, &post, &mine, &dest);
     if (err == LW_OK) err = lw_alloc((size_t)lw_comm_size(comm), sizeof *from, "synapses by target", &from);
     LW_TRY_TO(lw_comm_agree(comm, err), done);
-    LW_TRY_TO(lw_comm_route(comm, n_runs, dest, run, 2 * sizeof *run, (void **)&pair, &n_pairs, from), done);
-    LW_TRY_TO(firsts_find(comm, n_post, pair, n_pairs, &first), done);
-    LW_TRY_TO(answers_send(comm, from, first, n_pairs, &answer, &n_answers), done);
-    LW_ASSERT(n_answers == n_runs);
-    for (int64_t i = 0, r = -1, k = 0; i < e->n; i++, k++) {
-        if (i == 0 || e->edge[i].target != e->edge[i - 1].target) {
-            r++;
-            k = 0;
-        }
-        e->index[i] = answer[r] + k;
-    }
+    LW_TRY_TO(lw_comm_route(comm, post.n_local, dest, mine, sizeof *mine, (void **)&counted, &n_counted, from), done);
+    LW_TRY_TO(firsts_find(comm, post.size, counted, n_counted, &first), done);
+    LW_TRY_TO(answers_send(comm, from, first, n_counted, &out->first, &n_first), done);
+    LW_ASSERT(n_first == post.n_local);
 done:
-    lw_free(run);
-    lw_free(pair);
     lw_free(first);
-    lw_free(answer);
+    lw_free(counted);
     lw_free(from);
     lw_free(dest);
+    lw_free(mine);
     return err;
 }
 
-lw_err checkpoint_edges_find(const lw_net *net, int proj, checkpoint_edges *out) {
-    const lw_comm *comm = lw_net_comm(net);
-    lw_proj_view view = lw_net_proj(net, proj);
-    *out = (checkpoint_edges){.n_global = view.n_edges_global};
-    lw_err err = lw_net_edges(net, proj, &out->edge, &out->number, &out->n);
+void checkpoint_order_free(checkpoint_order *order) {
+    lw_free(order->first);
+    *order = (checkpoint_order){0};
+}
+
+/* Local number of a target among this rank's, all of which are ascending: walked along with the synapses. */
+static void places_fill(const lw_pop_view *post, const checkpoint_order *order, checkpoint_edges *e) {
+    int64_t t = 0, k = 0;
+    for (int64_t i = 0; i < e->n; i++, k++) {
+        if (i == 0 || e->edge[i].target != e->edge[i - 1].target) k = 0;
+        while (post->gid[t] - post->gid_begin < e->edge[i].target)
+            t++;
+        e->index[i] = order->first[t] + k;
+    }
+}
+
+lw_err checkpoint_edges_find(
+    const lw_net *net, int proj, const checkpoint_order *order, int64_t begin, int64_t end, checkpoint_edges *out) {
+    lw_pop_view post = lw_net_pop(net, lw_net_proj(net, proj).post);
+    *out = (checkpoint_edges){0};
+    lw_err err = lw_net_edges_between(net, proj, begin, end, &out->edge, &out->number, &out->n);
     if (err == LW_OK) err = lw_alloc((size_t)out->n, sizeof *out->index, "places of synapses", &out->index);
-    err = lw_comm_agree(comm, err);
-    if (err == LW_OK) err = places_find(comm, lw_net_pop(net, view.post).size, out);
+    if (err == LW_OK) places_fill(&post, order, out);
     if (err != LW_OK) checkpoint_edges_free(out);
     return err;
 }

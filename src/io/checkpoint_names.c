@@ -76,7 +76,8 @@ lw_err checkpoint_neurons_save(
     lw_err err = lw_comm_agree(comm, lw_alloc((size_t)pop->n_local, sizeof *index, "neuron numbers", &index));
     for (int64_t k = 0; k < pop->n_local && err == LW_OK; k++)
         index[k] = pop->gid[k] - pop->gid_begin;
-    if (err == LW_OK) err = lw_slab_gather(comm, pop->size, pop->n_local, index, rows, row_bytes, &slab);
+    if (err == LW_OK)
+        err = lw_slab_gather(comm, (lw_span){pop->size, 0, pop->size}, pop->n_local, index, rows, row_bytes, &slab);
     if (err == LW_OK) err = lw_h5_writer_array(w, array, slab);
     lw_free(slab);
     lw_free(index);

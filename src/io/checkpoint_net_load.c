@@ -35,16 +35,20 @@ static void load_free(load *l) {
 
 /* ---- populations; local */
 
+/* The built-in model when its text is the saved one; else the saved text is compiled, so that a file outlives changes of the built-ins and carries
+ * its user's models with it. */
 static lw_err model_find(const load *l, const char *group, const lw_model **out) {
     char *name = NULL, *text = NULL;
+    lw_model_source *source = NULL;
     LW_TRY(lw_h5_reader_string(l->r, group, "model", &name));
+    lw_err err = lw_h5_reader_text(l->r, checkpoint_at("/network/models/%s", checkpoint_name(name).text).text, &text);
     *out = lw_model_builtin(name);
-    lw_err err =
-        *out ? lw_h5_reader_text(l->r, checkpoint_at("/network/models/%s", checkpoint_name(name).text).text, &text)
-             : LW_FAIL(LW_EFILE, "%s: model %s is not known here", lw_h5_reader_path(l->r), name);
-    if (err == LW_OK && strcmp(text, (*out)->text) != 0)
-        err = LW_FAIL(LW_EFILE, "%s: the text of model %s differs from the one in this program; see /network/models/%s",
-            lw_h5_reader_path(l->r), name, name);
+    if (err == LW_OK && (!*out || strcmp(text, (*out)->text) != 0)) {
+        err = lw_model_parse(name, text, &source);
+        if (err == LW_OK) err = lw_model_load(source, NULL, out);
+        if (err != LW_OK) lw_err_context("%s: model %s", lw_h5_reader_path(l->r), name);
+    }
+    lw_model_source_destroy(&source);
     lw_free(text);
     lw_free(name);
     return err;
@@ -246,6 +250,17 @@ static lw_err neurons_read(const load *l, lw_net *net, int p) {
     return err;
 }
 
+/* Weights that were an array stay one, though they may all be equal: sums are then made in the same way. **Collective**
+ */
+static lw_err weights_spread(const load *l, lw_net *net, int proj) {
+    int64_t one = 0;
+    lw_proj_view view = lw_net_proj(net, proj);
+    checkpoint_path group = checkpoint_at("/network/projections/%s", checkpoint_name(view.name).text);
+    lw_err err = lw_h5_reader_i64(l->r, group.text, "one_weight", &one);
+    if (err == LW_OK && !one && view.weight_one) err = lw_net_weight_array(net, proj);
+    return lw_comm_agree(lw_net_comm(net), err);
+}
+
 lw_err lw_checkpoint_net(lw_checkpoint *checkpoint, const lw_comm *comm, lw_partition partition, lw_net **out) {
     load l = {.r = checkpoint->reader,
         .rank = lw_comm_rank(comm),
@@ -259,6 +274,8 @@ lw_err lw_checkpoint_net(lw_checkpoint *checkpoint, const lw_comm *comm, lw_part
     if (err == LW_OK) err = lw_net_create(comm, &l.spec, out);
     for (int p = 0; p < l.spec.n_pop && err == LW_OK; p++)
         err = neurons_read(&l, *out, p);
+    for (int i = 0; i < l.spec.n_proj && err == LW_OK; i++)
+        err = weights_spread(&l, *out, i);
     if (err != LW_OK) {
         lw_err_context("%s", lw_h5_reader_path(checkpoint->reader));
         lw_net_destroy(out);

@@ -121,26 +121,32 @@ static checkpoint_path block_path(const lw_trainer *trainer, int v, const lw_net
 /* Weights of all vectors, with the synapses listed once. */
 static lw_err weights_save(
     lw_h5_writer *w, const lw_comm *comm, const lw_net *net, lw_trainer *trainer, const lw_theta_block *block) {
+    checkpoint_order order = {0};
     checkpoint_edges edges = {0};
     double *rows = NULL;
-    LW_TRY(checkpoint_edges_find(net, block->proj, &edges));
-    lw_err err = lw_comm_agree(comm, lw_alloc((size_t)edges.n, sizeof *rows, "weights to save", &rows));
+    LW_TRY(checkpoint_order_find(net, block->proj, &order));
+    lw_span all = {order.n_global, 0, order.n_global};
+    int64_t size = lw_net_pop(net, lw_net_proj(net, block->proj).post).size;
+    lw_err err = checkpoint_edges_find(net, block->proj, &order, 0, size, &edges);
+    if (err == LW_OK) err = lw_alloc((size_t)edges.n, sizeof *rows, "weights to save", &rows);
+    err = lw_comm_agree(comm, err);
     for (int v = 0; v < lw_trainer_n_vectors(trainer) && err == LW_OK; v++) {
         const double *x = lw_trainer_vector(trainer, v) + block->offset;
         checkpoint_path path = block_path(trainer, v, net, block);
         lw_h5_array array = {.path = path.text,
             .type = H5T_NATIVE_DOUBLE,
-            .n = edges.n_global,
+            .n = all.n,
             .about = "one value per synapse, in the order of /network/projections"};
         void *slab = NULL;
         for (int64_t i = 0; i < edges.n; i++)
             rows[i] = x[edges.number[i]];
-        err = lw_slab_gather(comm, edges.n_global, edges.n, edges.index, rows, sizeof *rows, &slab);
+        err = lw_slab_gather(comm, all, edges.n, edges.index, rows, sizeof *rows, &slab);
         if (err == LW_OK) err = lw_h5_writer_array(w, &array, slab);
         lw_free(slab);
     }
     lw_free(rows);
     checkpoint_edges_free(&edges);
+    checkpoint_order_free(&order);
     return err;
 }
 

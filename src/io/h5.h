@@ -47,6 +47,10 @@ typedef struct lw_h5_array {
 } lw_h5_array;
 /** slab: this rank's items (lw_slab_range). Same description on all ranks. */
 lw_err lw_h5_writer_array(lw_h5_writer *w, const lw_h5_array *array, const void *slab) LW_MUST_CHECK;
+/** The same in several calls, for large arrays: items [lo, hi), in ascending order from lo = 0 on, without gaps. slab:
+ * this rank's items of the stretch (lw_slab_of_span). */
+lw_err lw_h5_writer_stretch(
+    lw_h5_writer *w, const lw_h5_array *array, int64_t lo, int64_t hi, const void *slab) LW_MUST_CHECK;
 lw_err lw_h5_writer_text(lw_h5_writer *w, const char *path, const char *text, const char *about) LW_MUST_CHECK;
 /** List of strings, [n]. */
 lw_err lw_h5_writer_texts(

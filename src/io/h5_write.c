@@ -46,11 +46,16 @@ lw_err h5_writer_reserve(lw_h5_writer *w, int64_t bytes) {
 
 /* Before HDF5 creates the file anew: can it be written, is there room at all? Rank 0; local. */
 static lw_err room_try(lw_h5_writer *w) {
+    char *zeros = NULL;
+    LW_TRY(lw_alloc(METADATA_ROOM, 1, "a try of the disk", &zeros));
     w->descriptor = open(w->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (w->descriptor < 0) return LW_FAIL(LW_EIO, "%s: cannot be created: %s", w->path, strerror(errno));
-    lw_err err = h5_writer_reserve(w, 0);
-    w->reserved = 0; /* HDF5 empties the file */
-    return err;
+    int code = w->descriptor < 0 ? errno : 0;
+    for (ssize_t n = 0, left = METADATA_ROOM; code == 0 && left > 0; left -= n) {
+        n = write(w->descriptor, zeros, (size_t)left);
+        if (n < 0) code = errno;
+    }
+    lw_free(zeros);
+    return code == 0 ? LW_OK : LW_FAIL(LW_EIO, "%s: cannot be created: %s", w->path, strerror(code));
 }
 
 /* ---- creation */
@@ -97,15 +102,7 @@ static void writer_free(lw_h5_writer *w) {
     if (!w) return;
     if (w->descriptor >= 0) (void)close(w->descriptor);
     if (w->transfer >= 0) (void)H5Pclose(w->transfer);
-    for (int64_t i = 0; i < w->table.n; i++)
-        lw_free(w->table.path[i]);
-    lw_free(w->table.path);
-    lw_free(w->table.items);
-    lw_free(w->table.item_bytes);
-    lw_free(w->table.block);
-    lw_free(w->table.first);
-    lw_free(w->table.crc);
-    lw_free(w->crc);
+    h5_table_free(w);
     lw_free(w->path);
     lw_free(w);
 }
@@ -179,48 +176,6 @@ lw_err lw_h5_writer_string(lw_h5_writer *w, const char *path, const char *name, 
 
 /* ---- arrays */
 
-static lw_err table_reserve(lw_h5_writer *w, int64_t blocks) {
-    lw_h5_integrity *t = &w->table;
-    if (t->n == w->room) {
-        int64_t room = 2 * w->room + 64;
-        size_t old = (size_t)w->room, want = (size_t)room;
-        LW_TRY(lw_grow(&t->path, old, want, sizeof *t->path, "checksums"));
-        LW_TRY(lw_grow(&t->items, old, want, sizeof *t->items, "checksums"));
-        LW_TRY(lw_grow(&t->item_bytes, old, want, sizeof *t->item_bytes, "checksums"));
-        LW_TRY(lw_grow(&t->block, old, want, sizeof *t->block, "checksums"));
-        LW_TRY(lw_grow(&t->first, old ? old + 1 : 0, want + 1, sizeof *t->first, "checksums"));
-        w->room = room;
-    }
-    if (t->total + blocks > w->crc_room) {
-        int64_t room = 2 * w->crc_room + blocks + 1024;
-        LW_TRY(lw_grow(&w->crc, (size_t)w->crc_room, (size_t)room, sizeof *w->crc, "checksums"));
-        w->crc_room = room;
-    }
-    return LW_OK;
-}
-
-/* Enters the array into the table, with the checksums of this rank's blocks. */
-static lw_err table_add(lw_h5_writer *w, const char *path, int64_t n, int64_t item_bytes, const void *slab) {
-    lw_h5_integrity *t = &w->table;
-    int64_t block = lw_slab_block(n), blocks = (n + block - 1) / block;
-    lw_slab mine = lw_slab_range(n, lw_comm_rank(w->comm), lw_comm_size(w->comm));
-    LW_TRY(table_reserve(w, blocks));
-    char *copy = lw_strdup(path);
-    LW_CHECK(copy, LW_EMEM, "no memory for the name %s", path);
-    for (int64_t lo = mine.lo; lo < mine.hi; lo += block) {
-        int64_t hi = lo + block < mine.hi ? lo + block : mine.hi;
-        const char *from = (const char *)slab + (lo - mine.lo) * item_bytes;
-        w->crc[t->total + lo / block] = lw_crc32c(0, from, (size_t)((hi - lo) * item_bytes));
-    }
-    t->path[t->n] = copy;
-    t->items[t->n] = n;
-    t->item_bytes[t->n] = item_bytes;
-    t->block[t->n] = block;
-    t->total += blocks;
-    t->first[++t->n] = t->total;
-    return LW_OK;
-}
-
 static herr_t array_describe(hid_t dataset, const lw_h5_array *array) {
     if (array->unit && lw_h5_attribute_text(dataset, "units", array->unit[0] ? array->unit : "1") < 0) return -1;
     return array->about && array->about[0] ? lw_h5_attribute_text(dataset, "long_name", array->about) : 0;
@@ -242,10 +197,11 @@ static hid_t array_create(const lw_h5_writer *w, const lw_h5_array *array) {
     return dataset;
 }
 
-/* n < 0: a scalar */
-static herr_t array_fill(const lw_h5_writer *w, hid_t dataset, const lw_h5_array *array, const void *slab) {
+/* Items of a stretch; array->n < 0: a scalar, whose stretch is [0, 1). */
+static herr_t array_fill(
+    const lw_h5_writer *w, hid_t dataset, const lw_h5_array *array, lw_span span, const void *slab) {
     static const char nothing[1];
-    lw_slab mine = lw_slab_range(array->n < 0 ? 1 : array->n, lw_comm_rank(w->comm), lw_comm_size(w->comm));
+    lw_slab mine = lw_slab_of_span(span, lw_comm_rank(w->comm), lw_comm_size(w->comm));
     hsize_t start[2] = {(hsize_t)mine.lo, 0}, count[2] = {(hsize_t)(mine.hi - mine.lo), (hsize_t)array->row};
     int rank = array->n < 0 ? 0 : array->row ? 2 : 1;
     hid_t there = H5Dget_space(dataset);
@@ -270,25 +226,31 @@ static int64_t array_end(hid_t dataset, int64_t bytes) {
     return offset == HADDR_UNDEF ? 0 : (int64_t)offset + bytes;
 }
 
-static lw_err array_put(lw_h5_writer *w, const lw_h5_array *array, const void *slab) {
+static lw_err array_put(lw_h5_writer *w, const lw_h5_array *array, lw_span span, const void *slab) {
     if (w->err != LW_OK) return w->err;
-    int64_t items = array->n < 0 ? 1 : array->n;
     int64_t item_bytes = (int64_t)H5Tget_size(array->type) * (array->row ? array->row : 1);
-    lw_err err = w->closing || w->series ? LW_OK : table_add(w, array->path, items, item_bytes, slab);
+    bool begins = span.lo == 0, counted = !w->closing && !w->series;
+    lw_err err = LW_OK;
+    if (begins && counted) err = h5_table_add(w, array->path, span.n, item_bytes);
     LW_TRY(h5_writer_agree(w, err));
-    hid_t dataset = array_create(w, array);
+    if (counted) h5_table_stretch(w, array->path, span, slab);
+    hid_t dataset = begins ? array_create(w, array) : H5Dopen2(w->file, array->path, H5P_DEFAULT);
     err = dataset < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot create array %s", array->path)
-                      : h5_writer_reserve(w, array_end(dataset, items * item_bytes));
-    if (h5_writer_agree(w, err) == LW_OK && array->n != 0 && array_fill(w, dataset, array, slab) < 0)
+                      : h5_writer_reserve(w, array_end(dataset, span.n * item_bytes));
+    if (h5_writer_agree(w, err) == LW_OK && span.lo < span.hi && array_fill(w, dataset, array, span, slab) < 0)
         err = lw_h5_fail(LW_EIO, w->path, "cannot write array %s", array->path);
     if (dataset >= 0 && H5Dclose(dataset) < 0 && err == LW_OK)
         err = lw_h5_fail(LW_EIO, w->path, "cannot close array %s", array->path);
     return w->err != LW_OK ? w->err : h5_writer_agree(w, err);
 }
 
+lw_err lw_h5_writer_stretch(lw_h5_writer *w, const lw_h5_array *array, int64_t lo, int64_t hi, const void *slab) {
+    LW_ASSERT(0 <= lo && lo <= hi && hi <= array->n);
+    return array_put(w, array, (lw_span){array->n, lo, hi}, slab);
+}
+
 lw_err lw_h5_writer_array(lw_h5_writer *w, const lw_h5_array *array, const void *slab) {
-    LW_ASSERT(array->n >= 0);
-    return array_put(w, array, slab);
+    return lw_h5_writer_stretch(w, array, 0, array->n, slab);
 }
 
 /* texts: [n][width] bytes, in memory on every rank; n < 0: one text, a scalar */
@@ -298,7 +260,8 @@ static lw_err texts_put(
     lw_h5_array array = {.path = path, .type = lw_h5_text_type(width), .n = n, .about = about};
     LW_TRY(h5_writer_agree(w, array.type < 0 ? lw_h5_fail(LW_EIO, w->path, "cannot make a string type") : LW_OK));
     lw_slab mine = lw_slab_range(n < 0 ? 1 : n, lw_comm_rank(w->comm), lw_comm_size(w->comm));
-    lw_err err = array_put(w, &array, text + (size_t)mine.lo * H5Tget_size(array.type));
+    lw_err err = array_put(
+        w, &array, (lw_span){n < 0 ? 1 : n, 0, n < 0 ? 1 : n}, text + (size_t)mine.lo * H5Tget_size(array.type));
     (void)H5Tclose(array.type);
     return err;
 }
@@ -366,7 +329,7 @@ static lw_err column_put(
     lw_h5_writer *w, const char *path, hid_t type, int64_t n, const void *column, const char *about) {
     lw_h5_array array = {.path = path, .type = type, .n = n, .about = about};
     lw_slab mine = lw_slab_range(n, lw_comm_rank(w->comm), lw_comm_size(w->comm));
-    return array_put(w, &array, (const char *)column + (size_t)mine.lo * H5Tget_size(type));
+    return lw_h5_writer_array(w, &array, (const char *)column + (size_t)mine.lo * H5Tget_size(type));
 }
 
 static lw_err mark_write(lw_h5_writer *w, uint32_t mark) {
@@ -374,14 +337,10 @@ static lw_err mark_write(lw_h5_writer *w, uint32_t mark) {
 }
 
 static lw_err table_write(lw_h5_writer *w) {
-    lw_h5_integrity *t = &w->table;
+    const lw_h5_integrity *t = &w->table;
     w->closing = true;
-    lw_err err = table_reserve(w, 0);
-    if (err == LW_OK) err = lw_alloc((size_t)t->total, sizeof *t->crc, "checksums", &t->crc);
-    LW_TRY(h5_writer_agree(w, err));
-    lw_comm_sum_i64(w->comm, w->crc, t->total);
-    for (int64_t i = 0; i < t->total; i++)
-        t->crc[i] = (uint32_t)w->crc[i];
+    LW_TRY(h5_writer_agree(w, h5_table_room(w)));
+    h5_table_finish(w);
     LW_TRY(lw_h5_writer_group(w, "/integrity"));
     LW_TRY(lw_h5_writer_texts(w, "/integrity/path", (const char *const *)t->path, t->n, "array"));
     LW_TRY(column_put(w, "/integrity/items", H5T_NATIVE_INT64, t->n, t->items, "items of the array"));

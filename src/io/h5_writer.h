@@ -6,6 +6,7 @@
 #define LAPWING_IO_H5_WRITER_H
 
 #include "h5.h"
+#include "slab.h"
 
 struct lw_h5_writer {
     const lw_comm *comm;
@@ -18,8 +19,9 @@ struct lw_h5_writer {
     int64_t series_bytes; /* its data so far, in whole chunks */
     bool closing;         /* arrays no longer enter the table */
     lw_h5_integrity table;
-    int64_t room; /* rows of the table */
-    int64_t *crc; /* [total] of this rank's blocks, zero elsewhere */
+    int64_t room;   /* rows of the table */
+    int64_t *carry; /* [rows of the table] CRC of the block that the last part has begun */
+    int64_t *crc;   /* [total] of this rank's blocks, zero elsewhere */
     int64_t crc_room;
 };
 
@@ -28,6 +30,16 @@ static inline lw_err h5_writer_agree(lw_h5_writer *w, lw_err err) {
     w->err = lw_comm_agree(w->comm, err);
     return w->err;
 }
+
+/* ---- h5_table.c: the table of checksums while it grows; local unless said */
+/** A new row, and room for its checksums. */
+lw_err h5_table_add(lw_h5_writer *w, const char *path, int64_t n, int64_t item_bytes) LW_MUST_CHECK;
+/** Checksums of this rank's blocks of a stretch. **Collective**. */
+void h5_table_stretch(lw_h5_writer *w, const char *path, lw_span span, const void *slab);
+/** Room for h5_table_finish, which brings all ranks' checksums together (**Collective**). */
+lw_err h5_table_room(lw_h5_writer *w) LW_MUST_CHECK;
+void h5_table_finish(lw_h5_writer *w);
+void h5_table_free(lw_h5_writer *w);
 
 /** Make sure of room for `bytes` from the beginning of the file, and some for metadata. Rank 0 does it; local. */
 lw_err h5_writer_reserve(lw_h5_writer *w, int64_t bytes) LW_MUST_CHECK;

@@ -14,23 +14,31 @@ int64_t lw_slab_block(int64_t n) {
     return block;
 }
 
-lw_slab lw_slab_range(int64_t n, int rank, int size) {
-    int64_t block = lw_slab_block(n), blocks = (n + block - 1) / block;
-    lw_slab s = {.lo = blocks * rank / size * block, .hi = blocks * (rank + 1) / size * block};
-    if (s.lo > n) s.lo = n;
-    if (s.hi > n) s.hi = n;
+lw_slab lw_slab_of_span(lw_span span, int rank, int size) {
+    int64_t block = lw_slab_block(span.n), first = span.lo / block, blocks = (span.hi + block - 1) / block - first;
+    if (span.lo == span.hi) return (lw_slab){.lo = span.lo, .hi = span.lo};
+    lw_slab s = {.lo = (first + blocks * rank / size) * block, .hi = (first + blocks * (rank + 1) / size) * block};
+    if (s.lo < span.lo) s.lo = span.lo;
+    if (s.hi < span.lo) s.hi = span.lo;
+    if (s.lo > span.hi) s.lo = span.hi;
+    if (s.hi > span.hi) s.hi = span.hi;
     return s;
 }
 
-int32_t lw_slab_owner(int64_t n, int64_t i, int size) {
-    int64_t block = lw_slab_block(n), blocks = (n + block - 1) / block;
-    return (int32_t)(((i / block + 1) * size - 1) / blocks); /* smallest r with blocks (r + 1) / size > i / block */
+lw_slab lw_slab_range(int64_t n, int rank, int size) {
+    return lw_slab_of_span((lw_span){n, 0, n}, rank, size);
 }
 
-lw_err lw_slab_gather(const lw_comm *comm, int64_t n_global, int64_t n, const int64_t *index, const void *rows,
+int32_t lw_slab_owner(lw_span span, int64_t i, int size) {
+    int64_t block = lw_slab_block(span.n), first = span.lo / block, blocks = (span.hi + block - 1) / block - first;
+    return (int32_t)(((i / block - first + 1) * size - 1) /
+                     blocks); /* smallest r with blocks (r + 1) / size > block of i */
+}
+
+lw_err lw_slab_gather(const lw_comm *comm, lw_span span, int64_t n, const int64_t *index, const void *rows,
     size_t row_bytes, void **out) {
     int size = lw_comm_size(comm);
-    lw_slab slab = lw_slab_range(n_global, lw_comm_rank(comm), size);
+    lw_slab slab = lw_slab_of_span(span, lw_comm_rank(comm), size);
     size_t record = sizeof *index + row_bytes;
     char *send = NULL, *got = NULL;
     int32_t *dest = NULL;
@@ -41,7 +49,7 @@ lw_err lw_slab_gather(const lw_comm *comm, int64_t n_global, int64_t n, const in
     if (err == LW_OK) err = lw_alloc((size_t)(slab.hi - slab.lo), row_bytes, "a slab", out);
     LW_TRY_TO(lw_comm_agree(comm, err), done);
     for (int64_t k = 0; k < n; k++) {
-        dest[k] = lw_slab_owner(n_global, index[k], size);
+        dest[k] = lw_slab_owner(span, index[k], size);
         memcpy(send + (size_t)k * record, &index[k], sizeof *index);
         memcpy(send + (size_t)k * record + sizeof *index, (const char *)rows + (size_t)k * row_bytes, row_bytes);
     }

@@ -108,7 +108,7 @@ static lw_err columns_gather(const lw_trace_file *f, const report *r, const lw_t
         for (int64_t s = 0; s < samples; s++)
             mine[k * samples + s] = (float)view->sample[s * n + k];
     }
-    LW_TRY_TO(lw_slab_gather(f->comm, r->n_nodes, n, index, mine, row_bytes, &arrived), done);
+    LW_TRY_TO(lw_slab_gather(f->comm, (lw_span){r->n_nodes, 0, r->n_nodes}, n, index, mine, row_bytes, &arrived), done);
     const float *by_node = arrived;
     for (int64_t k = 0; k < slab.hi - slab.lo; k++)
         for (int64_t s = 0; s < samples; s++)

@@ -55,7 +55,7 @@ static inline lw_err test_net(const lw_comm *comm, lw_partition partition, lw_dt
         {.pre = 0,
             .post = 1,
             .rule = LW_RULE_FIXED_INDEGREE,
-            .n = 300,
+            .n = 1200,
             .multapses = true,
             .weight = lw_dist_number(0.5),
             .delay = few},

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A projection into a checkpoint: synapses sorted by (target, source, order), one array per property, or one number
+ * where all have the same. Synapses take some 150 bytes each on their way to the file, ten times what the network
+ * holds, so they go in portions: stretches of targets, which are stretches of the arrays.
+ */
+#include <string.h>
+#include "checkpoint.h"
+#include "slab.h"
+
+enum { PORTION = 1 << 17 }; /* synapses per rank and portion, if targets have about equal numbers */
+
+typedef struct synapse {
+    double weight;
+    uint32_t target, source;
+    int32_t delay, order;
+} synapse;
+
+typedef enum column { COLUMN_TARGET, COLUMN_SOURCE, COLUMN_WEIGHT, COLUMN_DELAY, COLUMN_ORDER, N_COLUMNS } column;
+
+typedef struct saving {
+    lw_h5_writer *w;
+    const lw_comm *comm;
+    const lw_net *net;
+    int proj;
+    lw_proj_view view;
+    checkpoint_path group;
+    checkpoint_order order;
+    bool wanted[N_COLUMNS]; /* as an array of all synapses */
+} saving;
+
+/* ---- what is one number for all */
+
+/* Smallest and largest delay of the whole projection. **Collective** */
+static void delays_survey(const saving *s, int64_t range[2]) {
+    int64_t most[2] = {INT64_MIN, INT64_MIN};
+    for (int32_t i = 0; i < s->view.n_slices; i++) {
+        const lw_slice *slice = &s->view.slice[i];
+        if (slice->edge_begin == slice->edge_end) continue;
+        if (-(int64_t)slice->delay > most[0]) most[0] = -(int64_t)slice->delay;
+        if (slice->delay > most[1]) most[1] = slice->delay;
+    }
+    lw_comm_max_i64(s->comm, most, 2);
+    range[0] = -most[0];
+    range[1] = most[1];
+}
+
+/* Whether some pair has several synapses on this rank. Local. */
+static lw_err multapses_find(const saving *s, bool *found) {
+    const lw_proj_view *v = &s->view;
+    int64_t *row_of = NULL; /* [n_local of post] row (+ 1) that met the target last */
+    *found = false;
+    if (v->dense) return LW_OK;
+    LW_TRY(lw_alloc((size_t)lw_net_pop(s->net, v->post).n_local, sizeof *row_of, "multapses", &row_of));
+    for (int64_t r = 0; r < v->n_rows && !*found; r++)
+        for (int32_t i = 0; i < v->n_slices; i++)
+            for (int64_t e = v->slice[i].row_begin[r]; e < v->slice[i].row_begin[r + 1]; e++) {
+                *found = *found || row_of[v->target[e]] == r + 1;
+                row_of[v->target[e]] = r + 1;
+            }
+    lw_free(row_of);
+    return LW_OK;
+}
+
+/* ---- arrays */
+
+/* Weights carry the unit of the port they act on. */
+static checkpoint_path port_unit(const saving *s) {
+    const lw_model_name *port = &lw_net_pop(s->net, s->view.post).model->input[s->view.port];
+    return checkpoint_unit(port->unit, port->scale);
+}
+
+static lw_err number_save(
+    saving *s, const char *name, hid_t type, const char *unit, const char *about, const void *value) {
+    checkpoint_path path = checkpoint_at("%s/%s", s->group.text, name);
+    lw_h5_array array = {.path = path.text, .type = type, .n = 1, .unit = unit, .about = about};
+    return lw_h5_writer_array(s->w, &array, value);
+}
+
+/* One property of the slab's records. values: scratch of 8 bytes per record. */
+static lw_err column_save(saving *s, column which, lw_span span, const synapse *slab, int64_t n, void *values) {
+    static const char *const name[N_COLUMNS] = {"target", "source", "weight", "delay", "order"};
+    static const char *const about[N_COLUMNS] = {"index in the target population", "index in the source population",
+        "synaptic weight", "delay in steps", "number among the synapses of this pair"};
+    bool wide = s->view.weight_type == LW_F64;
+    const hid_t type[N_COLUMNS] = {H5T_NATIVE_UINT32, H5T_NATIVE_UINT32, wide ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT,
+        H5T_NATIVE_INT32, H5T_NATIVE_INT32};
+    checkpoint_path path = checkpoint_at("%s/%s", s->group.text, name[which]), unit = port_unit(s);
+    lw_h5_array array = {.path = path.text,
+        .type = type[which],
+        .n = span.n,
+        .unit = which == COLUMN_WEIGHT ? unit.text : "1",
+        .about = about[which]};
+    for (int64_t i = 0; i < n; i++) {
+        if (which == COLUMN_TARGET || which == COLUMN_SOURCE)
+            ((uint32_t *)values)[i] = which == COLUMN_TARGET ? slab[i].target : slab[i].source;
+        else if (which != COLUMN_WEIGHT)
+            ((int32_t *)values)[i] = which == COLUMN_DELAY ? slab[i].delay : slab[i].order;
+        else if (wide)
+            ((double *)values)[i] = slab[i].weight;
+        else
+            ((float *)values)[i] = (float)slab[i].weight;
+    }
+    return lw_h5_writer_stretch(s->w, &array, span.lo, span.hi, values);
+}
+
+static lw_err slab_save(saving *s, lw_span span, const synapse *slab) {
+    lw_slab mine = lw_slab_of_span(span, lw_comm_rank(s->comm), lw_comm_size(s->comm));
+    void *values = NULL;
+    lw_err err = lw_comm_agree(s->comm, lw_alloc((size_t)(mine.hi - mine.lo), 8, "synapses to save", &values));
+    for (column c = 0; c < N_COLUMNS && err == LW_OK; c++)
+        if (s->wanted[c]) err = column_save(s, c, span, slab, mine.hi - mine.lo, values);
+    lw_free(values);
+    return err;
+}
+
+/* ---- portions */
+
+/* Synapses of targets [begin, end), which stand from *place on; *place moves on. **Collective** */
+static lw_err portion_save(saving *s, int64_t begin, int64_t end, int64_t *place) {
+    checkpoint_edges e = {0};
+    synapse *mine = NULL;
+    void *slab = NULL;
+    lw_err err = checkpoint_edges_find(s->net, s->proj, &s->order, begin, end, &e);
+    if (err == LW_OK) err = lw_alloc((size_t)e.n, sizeof *mine, "synapses to save", &mine);
+    LW_TRY_TO(lw_comm_agree(s->comm, err), done);
+    for (int64_t i = 0; i < e.n; i++)
+        mine[i] = (synapse){.weight = e.edge[i].weight,
+            .target = (uint32_t)e.edge[i].target,
+            .source = (uint32_t)e.edge[i].source,
+            .delay = e.edge[i].delay,
+            .order = e.edge[i].order};
+    int64_t n = e.n;
+    lw_comm_sum_i64(s->comm, &n, 1);
+    lw_span span = {s->order.n_global, *place, *place + n};
+    *place += n;
+    if (n == 0) goto done;
+    err = lw_slab_gather(s->comm, span, e.n, e.index, mine, sizeof *mine, &slab);
+    checkpoint_edges_free(&e);
+    lw_free(mine);
+    mine = NULL;
+    if (err == LW_OK) err = slab_save(s, span, slab);
+done:
+    lw_free(slab);
+    lw_free(mine);
+    checkpoint_edges_free(&e);
+    return err;
+}
+
+static lw_err synapses_save(saving *s) {
+    int64_t size = lw_net_pop(s->net, s->view.post).size, place = 0;
+    int64_t portions = s->order.n_global / ((int64_t)PORTION * lw_comm_size(s->comm)) + 1;
+    if (portions > size) portions = size;
+    for (int64_t k = 0; k < portions; k++)
+        LW_TRY(portion_save(s, size / portions * k + size % portions * k / portions,
+            size / portions * (k + 1) + size % portions * (k + 1) / portions, &place));
+    return LW_OK;
+}
+
+/* ---- the projection */
+
+static lw_err head_save(saving *s) {
+    const char *group = s->group.text;
+    const lw_proj_view *v = &s->view;
+    LW_TRY(lw_h5_writer_group(s->w, group));
+    LW_TRY(lw_h5_writer_string(s->w, group, "pre", lw_net_pop(s->net, v->pre).name));
+    LW_TRY(lw_h5_writer_string(s->w, group, "post", lw_net_pop(s->net, v->post).name));
+    LW_TRY(lw_h5_writer_string(s->w, group, "port", lw_net_pop(s->net, v->post).model->input[v->port].name));
+    LW_TRY(lw_h5_writer_i64(s->w, group, "synapses", v->n_edges_global));
+    LW_TRY(lw_h5_writer_i64(s->w, group, "learn", v->learn));
+    return lw_h5_writer_i64(s->w, group, "one_weight", v->weight_one);
+}
+
+lw_err checkpoint_projection_save(lw_h5_writer *w, const lw_comm *comm, const lw_net *net, int proj) {
+    saving s = {.w = w, .comm = comm, .net = net, .proj = proj, .view = lw_net_proj(net, proj)};
+    s.group = checkpoint_at("/network/projections/%s", checkpoint_name(s.view.name).text);
+    LW_TRY(head_save(&s));
+    if (s.view.weight_one)
+        LW_TRY(
+            number_save(&s, "weight", H5T_NATIVE_DOUBLE, port_unit(&s).text, "synaptic weight", &s.view.weight_value));
+    if (s.view.n_edges_global == 0) return LW_OK;
+    int64_t delay[2];
+    bool multapses = false;
+    delays_survey(&s, delay);
+    LW_TRY(lw_comm_agree(comm, multapses_find(&s, &multapses)));
+    int64_t any = multapses;
+    lw_comm_max_i64(comm, &any, 1);
+    int32_t one = (int32_t)delay[0];
+    if (delay[0] == delay[1]) LW_TRY(number_save(&s, "delay", H5T_NATIVE_INT32, "1", "delay in steps", &one));
+    s.wanted[COLUMN_TARGET] = s.wanted[COLUMN_SOURCE] = true;
+    s.wanted[COLUMN_WEIGHT] = !s.view.weight_one;
+    s.wanted[COLUMN_DELAY] = delay[0] != delay[1];
+    s.wanted[COLUMN_ORDER] = any != 0;
+    LW_TRY(checkpoint_order_find(net, proj, &s.order));
+    lw_err err = synapses_save(&s);
+    checkpoint_order_free(&s.order);
+    return err;
+}
