@@ -206,7 +206,11 @@ lw_err lw_experiment_read(
     if (!text) err = lw_alloc((size_t)bytes, 1, "experiment file", &text);
     LW_TRY_TO(lw_comm_agree(comm, err), done);
     lw_comm_bcast(comm, text, bytes, 0);
-    err = lw_comm_agree(comm, lw_experiment_parse(path, text, override, n_overrides, out));
+    /* rank 0 first: a user's model is then compiled once, and found in the cache by the others */
+    if (lw_comm_rank(comm) == 0) err = lw_experiment_parse(path, text, override, n_overrides, out);
+    LW_TRY_TO(lw_comm_agree(comm, err), done);
+    if (lw_comm_rank(comm) != 0) err = lw_experiment_parse(path, text, override, n_overrides, out);
+    err = lw_comm_agree(comm, err);
 done:
     lw_free(text);
     if (err != LW_OK) lw_experiment_destroy(out);

@@ -214,8 +214,7 @@ lw_err experiment_inputs(reader *r) {
     return LW_OK;
 }
 
-/* a path next to the experiment file, unless absolute */
-static const char *beside(const lw_experiment *x, const char *path, char *buf, size_t size) {
+const char *experiment_beside(const lw_experiment *x, const char *path, char *buf, size_t size) {
     const char *slash = strrchr(x->file, '/');
     if (*path == '/' || !slash) return path;
     snprintf(buf, size, "%.*s/%s", (int)(slash - x->file), x->file, path);
@@ -228,13 +227,13 @@ lw_err lw_experiment_data(const lw_experiment *x, const lw_data_spec *d, lw_batc
     LW_CHECK(
         d->present, LW_EUSE, "%s: no such data set: found no section data.train or data.test for this stage", x->file);
     if (!strcmp(d->format, "npy"))
-        return lw_dataset_npy(beside(x, d->x, a, sizeof a), beside(x, d->labels, b, sizeof b), (int32_t)d->classes,
-            d->clip_negative, out);
+        return lw_dataset_npy(experiment_beside(x, d->x, a, sizeof a), experiment_beside(x, d->labels, b, sizeof b),
+            (int32_t)d->classes, d->clip_negative, out);
     if (!strcmp(d->format, "mnist"))
-        return lw_dataset_mnist(beside(x, d->x, a, sizeof a), beside(x, d->labels, b, sizeof b), d->encode, d->steps,
-            d->seed, d->limit, out);
+        return lw_dataset_mnist(experiment_beside(x, d->x, a, sizeof a), experiment_beside(x, d->labels, b, sizeof b),
+            d->encode, d->steps, d->seed, d->limit, out);
     if (!strcmp(d->format, "csv")) {
-        lw_series_spec s = {.path = beside(x, d->x, a, sizeof a),
+        lw_series_spec s = {.path = experiment_beside(x, d->x, a, sizeof a),
             .column = d->column,
             .n_columns = d->n_columns,
             .window = d->window,

@@ -8,17 +8,32 @@
 #include <stdio.h>
 #include <string.h>
 
-static lw_err find_model(const yaml_tree_node *map, lw_population_spec *pop) {
+/* A user's model: the text is checked, derived, compiled by the system's compiler and kept in a cache folder by its
+ * content. */
+static lw_err load_model(const reader *r, const yaml_tree_node *node, const char *path, const lw_model **out) {
+    char full[4096];
+    lw_model_source *source = NULL;
+    lw_err err = lw_model_parse_file(experiment_beside(r->x, path, full, sizeof full), &source);
+    if (err == LW_OK) err = lw_model_load(source, NULL, out);
+    if (err != LW_OK) lw_err_context("%s:%d", node->file, node->line);
+    lw_model_source_destroy(&source);
+    return err;
+}
+
+static lw_err find_model(const reader *r, const yaml_tree_node *map, lw_population_spec *pop) {
     const char *name = NULL;
     char all[400] = "";
     LW_TRY(yaml_text(map, "model", true, &name));
+    size_t length = strlen(name);
+    if (length > 6 && !strcmp(name + length - 6, ".model"))
+        return load_model(r, yaml_get(map, "model"), name, &pop->model);
     pop->model = lw_model_builtin(name);
     if (pop->model) return LW_OK;
     for (int i = 0; i < lw_model_builtin_count(); i++) {
         size_t used = strlen(all);
         snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", lw_model_builtin_at(i)->name);
     }
-    return yaml_fail(yaml_get(map, "model"), "one of the models %s", all);
+    return yaml_fail(yaml_get(map, "model"), "a file NAME.model, or one of %s", all);
 }
 
 static lw_err population_params(reader *r, const yaml_tree_node *map, lw_population_spec *pop) {
@@ -85,7 +100,7 @@ static lw_err population(reader *r, const yaml_tree_node *map, int index) {
     if (base && !yaml_get(map, "model"))
         pop->model = base->model;
     else
-        LW_TRY(find_model(map, pop));
+        LW_TRY(find_model(r, map, pop));
     if (base && base->model != pop->model)
         return yaml_fail(yaml_get(map, "like"), "a population of the same model %s", pop->model->name);
     if (base) pop->size = base->size;
