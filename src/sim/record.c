@@ -123,7 +123,9 @@ void engine_record_drop(lw_sim *sim, bool all) {
         trace *x = &r->trace[i];
         if (all) x->taken = x->n_samples;
         if (x->taken == 0) continue;
-        memmove(x->sample, x->sample + x->taken * x->n, (size_t)((x->n_samples - x->taken) * x->n) * sizeof *x->sample);
+        if (x->n > 0) /* a rank without traced neurons has no samples */
+            memmove(
+                x->sample, x->sample + x->taken * x->n, (size_t)((x->n_samples - x->taken) * x->n) * sizeof *x->sample);
         x->n_samples -= x->taken;
         x->first_step += x->taken * x->every;
         x->taken = 0;
