@@ -10,6 +10,9 @@
 #include <lapwing/io.h>
 #include "scratch.h"
 
+#ifndef N_DEGREE
+#define N_DEGREE 300 /* synapses of a neuron of I */
+#endif
 enum { N_E = 2600, N_I = 300, N_R = 7 };
 
 static inline lw_dist test_dist(lw_dist_kind kind, double a, double b) {
@@ -55,7 +58,7 @@ static inline lw_err test_net(const lw_comm *comm, lw_partition partition, lw_dt
         {.pre = 0,
             .post = 1,
             .rule = LW_RULE_FIXED_INDEGREE,
-            .n = 1200,
+            .n = N_DEGREE,
             .multapses = true,
             .weight = lw_dist_number(0.5),
             .delay = few},

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checkpoints on a file system of 40 MB of their own: full, read-only, and with writers killed at random moments.
+# Checkpoints on a file system of 12 MB of their own: full, read-only, and with writers killed at random moments.
 # disk.sh <test_io_checkpoint_disk> <mpiexec>; 77 where no private mount can be made.
 test=$1
 mpiexec=$2
@@ -9,7 +9,7 @@ if [ "$3" != inside ]; then
 fi
 LW_TEST_DISK=$(mktemp -d) || exit 77
 export LW_TEST_DISK LW_TEST_PART
-mount -t tmpfs -o size=40m tmpfs "$LW_TEST_DISK" 2>/dev/null || { rmdir "$LW_TEST_DISK"; exit 77; }
+mount -t tmpfs -o size=12m tmpfs "$LW_TEST_DISK" 2>/dev/null || { rmdir "$LW_TEST_DISK"; exit 77; }
 trap 'umount "$LW_TEST_DISK"; rmdir "$LW_TEST_DISK"' EXIT
 
 for n in 1 3; do

@@ -3,6 +3,7 @@
  * Saved on P ranks, loaded on Q, for all P and Q up to the ranks of this run: the same network in all bits, the same
  * state, and a continuation that ends where the uninterrupted run does; and the same file whatever P.
  */
+#define N_DEGREE 1200 /* several portions on one rank, one on three */
 #include "checkpoint_net.h"
 #include "h5.h"
 
