@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * io: files. The experiment file (YAML with a schema), data sets, checkpoints and reports in HDF5, summary.json. Nothing here knows a
- * command line. Errors name file, line or dataset, what was found and what is allowed.
+ * io: files. The experiment file (YAML with a schema), data sets, checkpoints and reports in HDF5, summary.json.
+ * Nothing here knows a command line. Errors name file, line or dataset, what was found and what is allowed.
  */
 #ifndef LAPWING_IO_H
 #define LAPWING_IO_H
@@ -10,29 +10,35 @@
 #include <lapwing/prune.h>
 #include <lapwing/train.h>
 
-/* ------------------------------------------------------------------ data sets (dataset_*.c): readers make an lw_batch_source */
+/* ------------------------------------------------------------------ data sets (dataset_*.c): readers make an
+ * lw_batch_source */
 
-/** .npy (version 1-3, C order, little endian, int8..int64, uint8.., float32/64), whole file in memory as found. Free data with lw_free. */
+/** .npy (version 1-3, C order, little endian, int8..int64, uint8.., float32/64), whole file in memory as found. Free
+ * data with lw_free. */
 typedef struct lw_npy {
     int32_t n_dim;
     int64_t dim[8], count;
-    char kind;      /* 'i', 'u', 'f', 'b' */
-    int32_t bytes;  /* per element */
+    char kind;     /* 'i', 'u', 'f', 'b' */
+    int32_t bytes; /* per element */
     void *data;
 } lw_npy;
 lw_err lw_npy_read(const char *path, lw_npy *out) LW_MUST_CHECK;
 /** Element i as double. */
 double lw_npy_at(const lw_npy *a, int64_t i);
 
-/** Sequences in .npy: x [samples, steps, channels], labels [samples, steps] or [samples]; label 255 or -1 = unlabelled. Negative inputs are taken as 0
- *  when `clip_negative` (QTDB ECG set: an artefact of the source marks the last step with -1). Every rank reads the file (small sets). **Local**. */
-lw_err lw_dataset_npy(const char *x_path, const char *label_path, int32_t n_classes, bool clip_negative, lw_batch_source *out) LW_MUST_CHECK;
-/** MNIST idx, plain or gzip-compressed. encode: "rows" (28 steps of 28 channels), "pixels" (784 steps of 1), "permuted" (pixels in a fixed permutation
- *  keyed by seed), "rate" (steps Bernoulli(intensity), 784 channels), "latency" (784 channels, one event, bright = early, over `steps`). limit 0: all. */
-lw_err lw_dataset_mnist(const char *image_path, const char *label_path, const char *encode, int64_t steps, uint64_t seed, int64_t limit,
+/** Sequences in .npy: x [samples, steps, channels], labels [samples, steps] or [samples]; label 255 or -1 = unlabelled.
+ * Negative inputs are taken as 0 when `clip_negative` (QTDB ECG set: an artefact of the source marks the last step with
+ * -1). Every rank reads the file (small sets). **Local**. */
+lw_err lw_dataset_npy(const char *x_path, const char *label_path, int32_t n_classes, bool clip_negative,
     lw_batch_source *out) LW_MUST_CHECK;
-/** A csv time series: numeric columns chosen by name or 0-based number, windows of `window` steps every `stride`, target = the series `horizon` steps
- *  later (NaN while unknown); normalised by mean and sd of rows [0, train_rows) (all rows when 0). Rows [first, last) are used (last 0: all). */
+/** MNIST idx, plain or gzip-compressed. encode: "rows" (28 steps of 28 channels), "pixels" (784 steps of 1), "permuted"
+ * (pixels in a fixed permutation keyed by seed), "rate" (steps Bernoulli(intensity), 784 channels), "latency" (784
+ * channels, one event, bright = early, over `steps`). limit 0: all. */
+lw_err lw_dataset_mnist(const char *image_path, const char *label_path, const char *encode, int64_t steps,
+    uint64_t seed, int64_t limit, lw_batch_source *out) LW_MUST_CHECK;
+/** A csv time series: numeric columns chosen by name or 0-based number, windows of `window` steps every `stride`,
+ * target = the series `horizon` steps later (NaN while unknown); normalised by mean and sd of rows [0, train_rows) (all
+ * rows when 0). Rows [first, last) are used (last 0: all). */
 typedef struct lw_series_spec {
     const char *path;
     const char *const *column;
@@ -40,37 +46,43 @@ typedef struct lw_series_spec {
     int64_t window, stride, horizon, first, last, train_rows;
 } lw_series_spec;
 lw_err lw_dataset_csv(const lw_series_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
-/** Generated chaotic series by RK4 (fixed step), "lorenz63" (10, 28, 8/3) or "rossler" (0.2, 0.2, 5.7): n_samples windows of n_steps sampled every
- *  dt time units, horizon in samples, normalised by the long-run mean and sd; sample i starts at its own point of one long orbit keyed by seed. */
-lw_err lw_dataset_chaos(const char *system, int64_t n_samples, int64_t n_steps, double dt, int64_t horizon, uint64_t seed, lw_batch_source *out) LW_MUST_CHECK;
+/** Generated chaotic series by RK4 (fixed step), "lorenz63" (10, 28, 8/3) or "rossler" (0.2, 0.2, 5.7): n_samples
+ * windows of n_steps sampled every dt time units, horizon in samples, normalised by the long-run mean and sd; sample i
+ * starts at its own point of one long orbit keyed by seed. */
+lw_err lw_dataset_chaos(const char *system, int64_t n_samples, int64_t n_steps, double dt, int64_t horizon,
+    uint64_t seed, lw_batch_source *out) LW_MUST_CHECK;
 void lw_batch_source_destroy(lw_batch_source *source);
 
 /* ------------------------------------------------------------------ checkpoints (checkpoint*.c)
- * One HDF5 file, laid out by gid, the same content for any number of ranks. src/io/README.md holds the layout and the writing order. */
+ * One HDF5 file, laid out by gid, the same content for any number of ranks. src/io/README.md holds the layout and the
+ * writing order. */
 
 /** What is saved, the same on every rank. NULL parts are left out. */
 typedef struct lw_checkpoint_content {
-    const char *experiment;     /* text of the experiment file, with overrides applied or listed */
+    const char *experiment;      /* text of the experiment file, with overrides applied or listed */
     const char *experiment_name; /* its file name, for messages */
     const char *const *override;
     int32_t n_overrides;
-    const char *stage;          /* command that was running: "simulate", "train", "prune" ..., and */
-    int32_t stage_index;        /* its place in the experiment's stages: work to resume */
-    bool stage_done;            /* that stage was finished */
-    int64_t step;               /* names the file: checkpoint-<step>.h5 */
-    const char *results;        /* JSON text: results of finished stages */
-    const char *command;        /* command line, provenance */
+    const char *stage;   /* command that was running: "simulate", "train", "prune" ..., and */
+    int32_t stage_index; /* its place in the experiment's stages: work to resume */
+    bool stage_done;     /* that stage was finished */
+    int64_t step;        /* names the file: checkpoint-<step>.h5 */
+    const char *results; /* JSON text: results of finished stages */
+    const char *command; /* command line, provenance */
     const lw_net *net;
-    const lw_sim *sim;          /* its state; width 1 */
+    const lw_sim *sim; /* its state; width 1 */
     lw_trainer *trainer;
 } lw_checkpoint_content;
-/** **Collective** over grid->world; replica 0 writes. Temporary name, block checksums (CRC-32C), flush, close, fsync, rename, link checkpoint.h5,
- *  directory fsync; the newest `keep` files stay. On any failure the older files stay whole. seconds (may be NULL): time taken. */
-lw_err lw_checkpoint_write(const lw_grid *grid, const char *dir, const lw_checkpoint_content *content, int keep, double *seconds) LW_MUST_CHECK;
+/** **Collective** over grid->world; replica 0 writes. Temporary name, block checksums (CRC-32C), flush, close, fsync,
+ * rename, link checkpoint.h5, directory fsync; the newest `keep` files stay. On any failure the older files stay whole.
+ * seconds (may be NULL): time taken. */
+lw_err lw_checkpoint_write(const lw_grid *grid, const char *dir, const lw_checkpoint_content *content, int keep,
+    double *seconds) LW_MUST_CHECK;
 
 typedef struct lw_checkpoint lw_checkpoint;
-/** Open and verify (completeness mark, shapes, all checksums). path: a file, or a directory (its newest whole checkpoint). A damaged file is named in a
- *  warning and the newest older whole one next to it is used; EFILE when there is none. **Collective** over comm. Any number of ranks. */
+/** Open and verify (completeness mark, shapes, all checksums). path: a file, or a directory (its newest whole
+ * checkpoint). A damaged file is named in a warning and the newest older whole one next to it is used; EFILE when there
+ * is none. **Collective** over comm. Any number of ranks. */
 lw_err lw_checkpoint_open(const lw_comm *comm, const char *path, lw_checkpoint **out) LW_MUST_CHECK;
 void lw_checkpoint_close(lw_checkpoint **checkpoint);
 /** Strings and numbers as saved; borrowed; trainer/sim tell whether such state is there. */
@@ -82,8 +94,10 @@ typedef struct lw_checkpoint_info {
     int64_t step;
 } lw_checkpoint_info;
 lw_checkpoint_info lw_checkpoint_info_get(const lw_checkpoint *checkpoint);
-/** The network, on this communicator with this partition rule. Models are built-ins when their text is the saved one; other texts are compiled (lw_model_load). */
-lw_err lw_checkpoint_net(lw_checkpoint *checkpoint, const lw_comm *comm, lw_partition partition, lw_net **out) LW_MUST_CHECK;
+/** The network, on this communicator with this partition rule. Models are built-ins when their text is the saved one;
+ * other texts are compiled (lw_model_load). */
+lw_err lw_checkpoint_net(
+    lw_checkpoint *checkpoint, const lw_comm *comm, lw_partition partition, lw_net **out) LW_MUST_CHECK;
 /** Put saved state into an engine or trainer made for that network. **Collective**. */
 lw_err lw_checkpoint_sim(lw_checkpoint *checkpoint, lw_sim *sim) LW_MUST_CHECK;
 lw_err lw_checkpoint_trainer(lw_checkpoint *checkpoint, lw_trainer *trainer) LW_MUST_CHECK;
@@ -96,21 +110,26 @@ uint32_t lw_crc32c(uint32_t crc, const void *data, size_t bytes);
 
 /* ------------------------------------------------------------------ reports */
 
-/** SONATA spike file (/spikes/<population>: timestamps ms, node_ids), written in parallel during the run, bounded memory. A spike of step t is
- *  stamped (t + 1) dt, the end of the step. Appends are **Collective**.
- *  At close the file is sorted by time within what a single append holds (appends come in time order), attribute sorting = by_time. */
+/** SONATA spike file (/spikes/<population>: timestamps ms, node_ids), written in parallel during the run, bounded
+ * memory. A spike of step t is stamped (t + 1) dt, the end of the step. Appends are **Collective**. At close the file
+ * is sorted by time within what a single append holds (appends come in time order), attribute sorting = by_time. */
 typedef struct lw_spike_file lw_spike_file;
-lw_err lw_spike_file_create(const lw_comm *comm, const char *path, const lw_net *net, lw_spike_file **out) LW_MUST_CHECK;
-lw_err lw_spike_file_append(lw_spike_file *file, const lw_spike *spikes, int64_t n) LW_MUST_CHECK; /* this rank's, by (step, gid) */
+lw_err lw_spike_file_create(
+    const lw_comm *comm, const char *path, const lw_net *net, lw_spike_file **out) LW_MUST_CHECK;
+lw_err lw_spike_file_append(
+    lw_spike_file *file, const lw_spike *spikes, int64_t n) LW_MUST_CHECK; /* this rank's, by (step, gid) */
 lw_err lw_spike_file_close(lw_spike_file **file) LW_MUST_CHECK;
-/** SONATA node reports (/report/<population>, data [time, node]) of traces; one group per (population, variable), further variables of a
- *  population as <population>.<variable>. Create after lw_sim_record_trace and before advancing. **Collective**. */
+/** SONATA node reports (/report/<population>, data [time, node]) of traces; one group per (population, variable),
+ * further variables of a population as <population>.<variable>. Create after lw_sim_record_trace and before advancing.
+ * **Collective**. */
 typedef struct lw_trace_file lw_trace_file;
 lw_err lw_trace_file_create(const lw_comm *comm, const char *path, lw_sim *sim, lw_trace_file **out) LW_MUST_CHECK;
 lw_err lw_trace_file_append(lw_trace_file *file, lw_sim *sim) LW_MUST_CHECK; /* takes the traces from the engine */
 lw_err lw_trace_file_close(lw_trace_file **file) LW_MUST_CHECK;
-/** lyapunov.h5: exponents with units and errors, convergence trace, neuron profile by gid. name: group, for example "dense", "pruned". **Collective**. */
-lw_err lw_lyapunov_save(const lw_comm *comm, const char *path, const char *name, bool append, const lw_lyapunov *l, const lw_net *net) LW_MUST_CHECK;
+/** lyapunov.h5: exponents with units and errors, convergence trace, neuron profile by gid. name: group, for example
+ * "dense", "pruned". **Collective**. */
+lw_err lw_lyapunov_save(const lw_comm *comm, const char *path, const char *name, bool append, const lw_lyapunov *l,
+    const lw_net *net) LW_MUST_CHECK;
 /** metrics.csv, whole file rewritten to a temporary name and renamed. **Local** (call on rank 0). */
 lw_err lw_metrics_save(const char *path, const lw_metrics *metrics, int64_t n) LW_MUST_CHECK;
 /** Write text to path through a temporary name, fsync and rename. **Local**. */
@@ -119,9 +138,16 @@ lw_err lw_text_save(const char *path, const char *text) LW_MUST_CHECK;
 lw_err lw_directory_make(const char *path) LW_MUST_CHECK;
 
 /* ------------------------------------------------------------------ experiments (experiment*.c)
- * The YAML file of DESIGN.md section 5, checked against tables of allowed keys; src/io/EXPERIMENT.md lists every key. */
+ * The YAML file of DESIGN.md section 5, checked against tables of allowed keys; src/io/EXPERIMENT.md lists every key.
+ */
 
-typedef enum lw_stage { LW_STAGE_SIMULATE, LW_STAGE_TRAIN, LW_STAGE_EVALUATE, LW_STAGE_LYAPUNOV, LW_STAGE_PRUNE } lw_stage;
+typedef enum lw_stage {
+    LW_STAGE_SIMULATE,
+    LW_STAGE_TRAIN,
+    LW_STAGE_EVALUATE,
+    LW_STAGE_LYAPUNOV,
+    LW_STAGE_PRUNE
+} lw_stage;
 const char *lw_stage_name(lw_stage stage);
 
 /** A data set as described in the file; opened by lw_experiment_data. */
@@ -173,11 +199,14 @@ typedef struct lw_experiment {
 } lw_experiment;
 
 /** Read and check a file; overrides are "path.to.key=value". **Collective**: rank 0 reads, all ranks get the same. */
-lw_err lw_experiment_read(const lw_comm *comm, const char *path, const char *const *override, int32_t n_overrides, lw_experiment **out) LW_MUST_CHECK;
+lw_err lw_experiment_read(const lw_comm *comm, const char *path, const char *const *override, int32_t n_overrides,
+    lw_experiment **out) LW_MUST_CHECK;
 /** The same from text; `file` is used in messages and as the base of relative data paths. **Local**. */
-lw_err lw_experiment_parse(const char *file, const char *text, const char *const *override, int32_t n_overrides, lw_experiment **out) LW_MUST_CHECK;
+lw_err lw_experiment_parse(const char *file, const char *text, const char *const *override, int32_t n_overrides,
+    lw_experiment **out) LW_MUST_CHECK;
 void lw_experiment_destroy(lw_experiment **experiment);
 /** Open a data set. Relative paths are relative to the experiment file. **Local** (every rank). */
-lw_err lw_experiment_data(const lw_experiment *experiment, const lw_data_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
+lw_err lw_experiment_data(
+    const lw_experiment *experiment, const lw_data_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
 
 #endif
