@@ -35,8 +35,8 @@ static void load_free(load *l) {
 
 /* ---- populations; local */
 
-/* The built-in model when its text is the saved one; else the saved text is compiled, so that a file outlives changes of the built-ins and carries
- * its user's models with it. */
+/* The built-in model when its text is the saved one; else the saved text is compiled, so that a file outlives changes
+ * of the built-ins and carries its user's models with it. */
 static lw_err model_find(const load *l, const char *group, const lw_model **out) {
     char *name = NULL, *text = NULL;
     lw_model_source *source = NULL;
