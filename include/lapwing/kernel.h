@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * kernel: the binary interface between the code that Lapwing generates from a model's text and the engine that calls it.
- * Generated files include this header and nothing else; it includes only the C library.
+ * kernel: the binary interface between the code that Lapwing generates from a model's text and the engine that calls
+ * it. Generated files include this header and nothing else; it includes only the C library.
  *
  * One step of a model is cut in two, so that spikes and their derivatives live in the engine, not in every model:
  *
- *     update   (state, input)  ->  state before firing, margin u        (ODEs and `update` lines; u = the `spike` expression)
- *     [engine] s = 1 when u >= 0 and not refractory, else 0             (or a smooth S(u); slope = S'(u), the surrogate)
- *     fire     (state, s)      ->  state after reset:  x = (1 - s) x + s reset(x);  refractory counters
+ *     update   (state, input)  ->  state before firing, margin u        (ODEs and `update` lines; u = the `spike`
+ * expression) [engine] s = 1 when u >= 0 and not refractory, else 0             (or a smooth S(u); slope = S'(u), the
+ * surrogate) fire     (state, s)      ->  state after reset:  x = (1 - s) x + s reset(x);  refractory counters
  *
- * A graded model (`output expr` instead of `spike`) has no margin: its `fire` writes out = expr(state) and leaves the state alone, its
- * fire_tan writes out_tan = d expr / d state * state_tan, its fire_adj adds the transpose to state_adj. `update` never touches out.
+ * A graded model (`output expr` instead of `spike`) has no margin: its `fire` writes out = expr(state) and leaves the
+ * state alone, its fire_tan writes out_tan = d expr / d state * state_tan, its fire_adj adds the transpose to
+ * state_adj. `update` never touches out.
  *
- * Arrays are structure-of-arrays blocks [n, width]: n neurons, `width` lanes (samples of a batch, or tangent vectors), the lane being
- * the fastest index. Coefficients are per neuron, [n], or one number each in the `uniform` twin of a kernel.
+ * Arrays are structure-of-arrays blocks [n, width]: n neurons, `width` lanes (samples of a batch, or tangent vectors),
+ * the lane being the fastest index. Coefficients are per neuron, [n], or one number each in the `uniform` twin of a
+ * kernel.
  */
 #ifndef LAPWING_KERNEL_H
 #define LAPWING_KERNEL_H
@@ -33,10 +35,11 @@ typedef struct lw_kernel_args {
     void *out;                /* [n,width] step: spikes as 0/1; graded models: fire and step write the output */
     void *margin;             /* [n,width] update writes the spike expression u of the state before firing */
     int32_t *refractory;      /* [n,width] steps left; NULL when the model has no `refractory` */
-    uint8_t *held;            /* [n,width] update writes 1 where the neuron was refractory in this step (NULL: not wanted) */
-    const void *spike;        /* [n,width] fire reads the emitted value s */
+    uint8_t *held;     /* [n,width] update writes 1 where the neuron was refractory in this step (NULL: not wanted) */
+    const void *spike; /* [n,width] fire reads the emitted value s */
 
-    /* the linearisation point, read by tangent and adjoint kernels; arrays may be NULL where the model's `need` mask has no bit */
+    /* the linearisation point, read by tangent and adjoint kernels; arrays may be NULL where the model's `need` mask
+     * has no bit */
     const void *const *point_old; /* [n_state], each [n,point_width]: state before update */
     const void *const *point_in;  /* [n_input]: the input of update */
     const void *const *point_pre; /* [n_state]: state after update, before fire */
@@ -53,17 +56,17 @@ typedef struct lw_kernel_args {
     const double *const *coef_tan; /* [n_coef], each [n] */
 
     /* adjoints; coef_adj is accumulated where not NULL */
-    void *const *state_adj;   /* [n_state], in and out: adjoint of the kernel's result -> of its argument */
-    void *const *input_adj;   /* [n_input], written (not accumulated) by update_adj; never NULL there */
-    const void *out_adj;      /* [n,width] adjoint of the emitted spike or graded output, read by fire_adj */
-    double *const *coef_adj;  /* [n_coef], each [n], accumulated over lanes; NULL: no parameter gradient */
+    void *const *state_adj;  /* [n_state], in and out: adjoint of the kernel's result -> of its argument */
+    void *const *input_adj;  /* [n_input], written (not accumulated) by update_adj; never NULL there */
+    const void *out_adj;     /* [n,width] adjoint of the emitted spike or graded output, read by fire_adj */
+    double *const *coef_adj; /* [n_coef], each [n], accumulated over lanes; NULL: no parameter gradient */
 } lw_kernel_args;
 
 typedef void (*lw_kernel)(const lw_kernel_args *args);
 
 /** Kernels of one precision, in the general (per-neuron coefficients) or the uniform form. */
 typedef struct lw_kernel_set {
-    lw_kernel step;       /* update, hard threshold, fire, in one pass; same bits as update + threshold + fire */
+    lw_kernel step; /* update, hard threshold, fire, in one pass; same bits as update + threshold + fire */
     lw_kernel update;
     lw_kernel fire;       /* spiking: reset by a->spike; graded: a->out = output expression */
     lw_kernel update_tan; /* state_tan, input_tan (coef_tan) -> state_tan */
@@ -92,7 +95,7 @@ typedef struct lw_model_need {
 
 /** Everything known about a compiled model. Constant data; lives as long as the program (or the loaded object). */
 typedef struct lw_model {
-    int32_t abi; /* LW_KERNEL_ABI */
+    int32_t abi;                           /* LW_KERNEL_ABI */
     const char *name, *about, *text, *key; /* text: the model file; key: hash of text, generator version */
     int32_t n_param, n_state, n_input, n_coef;
     const lw_model_param *param; /* [n_param] */
@@ -104,7 +107,8 @@ typedef struct lw_model {
     lw_model_need need;          /* arrays that tangent and adjoint kernels read without parameter directions */
     lw_model_need need_coef;     /* the same with coef_tan / coef_adj given */
 
-    /** Parameters (double, internal units, [n_param] each [n]) -> coefficients of the given precision (0 float, 1 double). */
+    /** Parameters (double, internal units, [n_param] each [n]) -> coefficients of the given precision (0 float, 1
+     * double). */
     void (*derive)(int64_t n, double dt, const double *const *param, int32_t precision, void *const *coef);
     /** coef_tan[c] = sum_p d coef_c / d param_p * param_tan[p]; param_tan[p] may be NULL. */
     void (*derive_tan)(
@@ -121,7 +125,8 @@ typedef struct lw_model {
 
 /** Loops are written once and specialised by constant arguments. */
 #define LW_KERNEL_INLINE static inline __attribute__((always_inline))
-/** Before a loop whose iterations touch different elements of arrays that do not overlap (restrict on locals is not enough for gcc). */
+/** Before a loop whose iterations touch different elements of arrays that do not overlap (restrict on locals is not
+ * enough for gcc). */
 #if defined(__clang__)
 #define LW_KERNEL_LOOP _Pragma("clang loop vectorize(assume_safety)")
 #elif defined(__GNUC__)
@@ -130,9 +135,10 @@ typedef struct lw_model {
 #define LW_KERNEL_LOOP
 #endif
 
-/** Divided difference exp[x1, ..., xn], 1 <= n <= 8, in any order of the points, equal points included. The entry (1,n) of the exponential
- *  of the bidiagonal matrix with x on the diagonal and 1 above it (Opitz 1964), by Taylor series, scaling and squaring. The points are
- *  shifted so that the largest is 0: then nothing overflows, all products are positive, and the relative error stays some 1e-15. */
+/** Divided difference exp[x1, ..., xn], 1 <= n <= 8, in any order of the points, equal points included. The entry (1,n)
+ * of the exponential of the bidiagonal matrix with x on the diagonal and 1 above it (Opitz 1964), by Taylor series,
+ * scaling and squaring. The points are shifted so that the largest is 0: then nothing overflows, all products are
+ * positive, and the relative error stays some 1e-15. */
 static inline double lw_kernel_expdd(int n, const double *x) {
     enum { MAX = 8, TERMS = 26 };
     double lo = x[0], hi = x[0], e[MAX][MAX] = {{0}}, scale = 1;
@@ -169,7 +175,11 @@ static inline double lw_kernel_expdd(int n, const double *x) {
 }
 
 /** 1 / (1 + exp(-x)) without overflow. */
-static inline double lw_kernel_sigmoid(double x) { return 1 / (1 + exp(-x)); }
-static inline float lw_kernel_sigmoidf(float x) { return 1 / (1 + expf(-x)); }
+static inline double lw_kernel_sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
+static inline float lw_kernel_sigmoidf(float x) {
+    return 1 / (1 + expf(-x));
+}
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * model: from a neuron model's text to kernels. Passes: text -> tokens -> syntax tree -> checked model -> expression graph
- * (hash-consed, so common subexpressions are one node) -> tangent and adjoint graphs -> C. The same emitter makes the built-in models
- * at build time (program lapwing-modelc). Knows no MPI. All functions are local.
+ * model: from a neuron model's text to kernels. Passes: text -> tokens -> syntax tree -> checked model -> expression
+ * graph (hash-consed, so common subexpressions are one node) -> tangent and adjoint graphs -> C. The same emitter makes
+ * the built-in models at build time (program lapwing-modelc). Knows no MPI. All functions are local.
  */
 #ifndef LAPWING_MODEL_H
 #define LAPWING_MODEL_H
@@ -20,7 +20,8 @@ const lw_model *lw_model_builtin_at(int i);
 int lw_model_param_find(const lw_model *model, const char *name);
 int lw_model_state_find(const lw_model *model, const char *name);
 int lw_model_input_find(const lw_model *model, const char *name);
-/** EUSE, naming the parameter, the value found and the values allowed, when `value` (internal units) is outside the domain. */
+/** EUSE, naming the parameter, the value found and the values allowed, when `value` (internal units) is outside the
+ * domain. */
 lw_err lw_model_param_check(const lw_model *model, int param, double value) LW_MUST_CHECK;
 /** Nearest value inside the domain (open bounds: just inside). Keeps learnable parameters legal. */
 double lw_model_param_clamp(const lw_model *model, int param, double value);
@@ -39,15 +40,17 @@ lw_err lw_model_show(const lw_model_source *source, char **out) LW_MUST_CHECK;
 /** One self-contained C file (besides lapwing/kernel.h) that defines `const lw_model lw_model_<name>`. Caller frees. */
 lw_err lw_model_emit(const lw_model_source *source, char **out) LW_MUST_CHECK;
 
-/** Compile with the system's C compiler (LAPWING_CC names another) and load. `folder` holds the compiled objects and is used again:
- *  NULL means $LAPWING_CACHE, $XDG_CACHE_HOME/lapwing or ~/.cache/lapwing. Local; safe for several processes at once, but let one rank call first
- *  so that only one compiles. The model stays loaded as long as the program. ECOMPILE with the compiler's words. */
+/** Compile with the system's C compiler (LAPWING_CC names another) and load. `folder` holds the compiled objects and is
+ * used again: NULL means $LAPWING_CACHE, $XDG_CACHE_HOME/lapwing or ~/.cache/lapwing. Local; safe for several processes
+ * at once, but let one rank call first so that only one compiles. The model stays loaded as long as the program.
+ * ECOMPILE with the compiler's words. */
 lw_err lw_model_load(const lw_model_source *source, const char *folder, const lw_model **out) LW_MUST_CHECK;
 
 /* ------------------------------------------------------------------ quantities and units */
 
-/** Parse "20 ms", "5.5e-1 mV", "1", "20 kHz" into internal units (ms, mV, pA, pF, nS, kHz and products such as "1/ms", "mV/ms").
- *  dims[3] receives the exponents of (time, voltage, current); a bare number has dims 0. EUSE with the text on failure. */
+/** Parse "20 ms", "5.5e-1 mV", "1", "20 kHz" into internal units (ms, mV, pA, pF, nS, kHz and products such as "1/ms",
+ * "mV/ms"). dims[3] receives the exponents of (time, voltage, current); a bare number has dims 0. EUSE with the text on
+ * failure. */
 lw_err lw_quantity_parse(const char *text, double *value, int dims[3]) LW_MUST_CHECK;
 /** Dimensions and scale of a unit ("mV", "1", ""). */
 lw_err lw_unit_parse(const char *unit, double *scale, int dims[3]) LW_MUST_CHECK;

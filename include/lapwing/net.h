@@ -192,8 +192,8 @@ int64_t lw_net_gid(const lw_net *net, int64_t lid);
  * checkpoints. */
 lw_err lw_net_edges(const lw_net *net, int proj, lw_edge **edges, int64_t **edge_number, int64_t *n) LW_MUST_CHECK;
 /** The same for targets [begin, end) only (indices in the population), for work in portions. **Local**. */
-lw_err lw_net_edges_between(const lw_net *net, int proj, int64_t begin, int64_t end, lw_edge **edges, int64_t **edge_number,
-    int64_t *n) LW_MUST_CHECK;
+lw_err lw_net_edges_between(const lw_net *net, int proj, int64_t begin, int64_t end, lw_edge **edges,
+    int64_t **edge_number, int64_t *n) LW_MUST_CHECK;
 /** Give a projection that holds one number for all weights (weight_one) an array of its own, so that weights can be
  * written. Views taken before are stale. Nothing where there is an array. **Local**. */
 lw_err lw_net_weight_array(lw_net *net, int proj) LW_MUST_CHECK;

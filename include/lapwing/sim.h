@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * sim: the time loop, and the sweeps through it. One engine steps a network with `width` lanes (1 for a simulation, the batch for
- * training); a tape records what the derivative needs; the tape's sweeps pull adjoints back or push tangents forward; a tangent block
- * pushes k perturbations along the running trajectory (Lyapunov).
+ * sim: the time loop, and the sweeps through it. One engine steps a network with `width` lanes (1 for a simulation, the
+ * batch for training); a tape records what the derivative needs; the tape's sweeps pull adjoints back or push tangents
+ * forward; a tangent block pushes k perturbations along the running trajectory (Lyapunov).
  *
- * Step t (lw_sim_step counts steps done): for each level of populations: (1) values emitted at t-d by the sources of a slice with delay d
- * arrive, summed per target in the fixed order (projection, descending delay, ascending source gid), so that sums do not depend on ranks; then
- * stimuli are added; (2) update; (3) spikes where u >= 0 and not refractory; (4) reset. What is emitted at t is felt at t + delay.
- * Between ranks, values travel once per epoch of min-delay steps (per level and step where delay-0 projections exist).
+ * Step t (lw_sim_step counts steps done): for each level of populations: (1) values emitted at t-d by the sources of a
+ * slice with delay d arrive, summed per target in the fixed order (projection, descending delay, ascending source gid),
+ * so that sums do not depend on ranks; then stimuli are added; (2) update; (3) spikes where u >= 0 and not refractory;
+ * (4) reset. What is emitted at t is felt at t + delay. Between ranks, values travel once per epoch of min-delay steps
+ * (per level and step where delay-0 projections exist).
  *
  * Arrays are [n, width], the lane being the fastest index; `real` is float or double as the engine's precision says.
  */
@@ -28,8 +29,8 @@ typedef enum lw_surrogate_kind {
 } lw_surrogate_kind;
 typedef struct lw_surrogate {
     lw_surrogate_kind kind;
-    double slope;  /* b > 0, per unit of the margin */
-    double scale;  /* the derivative is multiplied by this; 1 */
+    double slope; /* b > 0, per unit of the margin */
+    double scale; /* the derivative is multiplied by this; 1 */
 } lw_surrogate;
 /** Name <-> kind ("superspike" ...); EUSE listing the names when unknown. */
 lw_err lw_surrogate_parse(const char *name, lw_surrogate_kind *kind) LW_MUST_CHECK;
@@ -49,9 +50,9 @@ typedef enum lw_stimulus_kind {
 typedef struct lw_stimulus_spec {
     lw_stimulus_kind kind;
     int32_t pop, port;
-    lw_dist amplitude;   /* per neuron: rate (kHz), current, or mean */
+    lw_dist amplitude; /* per neuron: rate (kHz), current, or mean */
     double sd, weight;
-    int64_t start, stop; /* steps, half open; stop < 0: for ever */
+    int64_t start, stop;         /* steps, half open; stop < 0: for ever */
     const int64_t *spike_neuron; /* [n_spikes] index within the population */
     const int64_t *spike_step;   /* [n_spikes] the step whose update feels it */
     int64_t n_spikes;
@@ -61,29 +62,31 @@ typedef struct lw_stimulus_spec {
 
 typedef struct lw_sim_options {
     lw_dtype precision;
-    int32_t width;         /* lanes, >= 1 */
-    bool smooth;           /* spikes are S(u) in (0, 1): differentiable, for gradcheck */
-    lw_surrogate surrogate; /* used by smooth spikes, tapes and tangents */
-    bool reset_detached;   /* the reset is not differentiated through s */
+    int32_t width;                    /* lanes, >= 1 */
+    bool smooth;                      /* spikes are S(u) in (0, 1): differentiable, for gradcheck */
+    lw_surrogate surrogate;           /* used by smooth spikes, tapes and tangents */
+    bool reset_detached;              /* the reset is not differentiated through s */
     const lw_stimulus_spec *stimulus; /* copied */
     int32_t n_stimuli;
     uint64_t stimulus_seed; /* 0: the net's */
 } lw_sim_options;
 static inline lw_sim_options lw_sim_options_default(void) {
-    lw_sim_options o = {.precision = LW_F64, .width = 1, .surrogate = {LW_SURROGATE_SUPERSPIKE, 10, 1}, .reset_detached = true};
+    lw_sim_options o = {
+        .precision = LW_F64, .width = 1, .surrogate = {LW_SURROGATE_SUPERSPIKE, 10, 1}, .reset_detached = true};
     return o;
 }
 
 typedef struct lw_sim lw_sim;
-/** **Collective** over the net's communicator. The net is borrowed and must outlive the engine. State is initialised (lw_sim_reset). */
+/** **Collective** over the net's communicator. The net is borrowed and must outlive the engine. State is initialised
+ * (lw_sim_reset). */
 lw_err lw_sim_create(lw_net *net, const lw_sim_options *options, lw_sim **out) LW_MUST_CHECK;
 void lw_sim_destroy(lw_sim **sim);
 /** Step 0: initial state in all lanes, no spikes in flight, counters and statistics cleared. **Local**. */
 void lw_sim_reset(lw_sim *sim);
 /** Weights or parameters of the net changed: derive coefficients anew. **Local**. */
 void lw_sim_refresh(lw_sim *sim);
-/** Run n_steps. **Collective**. `watch` (may be NULL) is called after every epoch... at least every 64 steps' worth of epochs. Stops early on its word.
- *  No allocation in the loop apart from growing record buffers. */
+/** Run n_steps. **Collective**. `watch` (may be NULL) is called after every epoch... at least every 64 steps' worth of
+ * epochs. Stops early on its word. No allocation in the loop apart from growing record buffers. */
 lw_err lw_sim_advance(lw_sim *sim, int64_t n_steps, const lw_watch *watch) LW_MUST_CHECK;
 int64_t lw_sim_step(const lw_sim *sim);
 void lw_sim_step_set(lw_sim *sim, int64_t step); /* resume */
@@ -93,16 +96,19 @@ const lw_sim_options *lw_sim_options_get(const lw_sim *sim);
 /** Bytes held by the engine on this rank, without tapes, tangents and recorded data. */
 int64_t lw_sim_bytes(const lw_sim *sim);
 
-/** External values added to an input port during the coming steps: values[(t - t0)][channel][lane], t0 = the step at the call; channel c
- *  goes to neuron c of the population (n_channels must equal its size). Borrowed until replaced or values == NULL. Steps outside get nothing. **Local**. */
-lw_err lw_sim_feed(lw_sim *sim, int pop, int port, const float *values, int64_t n_steps, int64_t n_channels) LW_MUST_CHECK;
+/** External values added to an input port during the coming steps: values[(t - t0)][channel][lane], t0 = the step at
+ * the call; channel c goes to neuron c of the population (n_channels must equal its size). Borrowed until replaced or
+ * values == NULL. Steps outside get nothing. **Local**. */
+lw_err lw_sim_feed(
+    lw_sim *sim, int pop, int port, const float *values, int64_t n_steps, int64_t n_channels) LW_MUST_CHECK;
 
 /* state, for checkpoints and tests; all **Local**; lanes last */
 void lw_sim_state_get(const lw_sim *sim, int pop, int state, double *out /* [n_local,width] */);
 void lw_sim_state_set(lw_sim *sim, int pop, int state, const double *in);
 void lw_sim_refractory_get(const lw_sim *sim, int pop, int32_t *out /* [n_local,width] */);
 void lw_sim_refractory_set(lw_sim *sim, int pop, const int32_t *in);
-/** Values emitted `back` steps ago (1 = last step), back <= lw_net_delay_max. Set all, then lw_sim_history_share (**Collective**). */
+/** Values emitted `back` steps ago (1 = last step), back <= lw_net_delay_max. Set all, then lw_sim_history_share
+ * (**Collective**). */
 void lw_sim_history_get(const lw_sim *sim, int pop, int32_t back, double *out /* [n_local,width] */);
 void lw_sim_history_set(lw_sim *sim, int pop, int32_t back, const double *in);
 lw_err lw_sim_history_share(lw_sim *sim) LW_MUST_CHECK;
@@ -111,9 +117,10 @@ void lw_sim_output_get(const lw_sim *sim, int pop, double *out /* [n_local,width
 
 /* statistics of this rank since reset */
 typedef struct lw_sim_stats {
-    int64_t steps, spikes;      /* spikes of local neurons, all lanes */
-    int64_t synaptic_events;    /* deliveries to local targets */
-    uint64_t spike_checksum;    /* sum over all (step, gid) of a 64-bit mix: add over ranks modulo 2^64, independent of order and ranks */
+    int64_t steps, spikes;   /* spikes of local neurons, all lanes */
+    int64_t synaptic_events; /* deliveries to local targets */
+    uint64_t spike_checksum; /* sum over all (step, gid) of a 64-bit mix: add over ranks modulo 2^64, independent of
+                                order and ranks */
     int64_t bytes_sent, messages_sent;
     double s_deliver, s_stimulus, s_update, s_exchange; /* seconds */
 } lw_sim_stats;
@@ -132,11 +139,14 @@ typedef struct lw_spike {
 } lw_spike;
 /** Record the spikes of a population from now on. */
 lw_err lw_sim_record_spikes(lw_sim *sim, int pop) LW_MUST_CHECK;
-/** Record a state variable (after the step) every `every` steps for the first n_neurons neurons of a population (-1: all). */
+/** Record a state variable (after the step) every `every` steps for the first n_neurons neurons of a population (-1:
+ * all). */
 lw_err lw_sim_record_trace(lw_sim *sim, int pop, int state, int64_t every, int64_t n_neurons) LW_MUST_CHECK;
-/** Take what was recorded on this rank since the last call, in order of (step, gid); borrowed until the next advance. **Local**. */
+/** Take what was recorded on this rank since the last call, in order of (step, gid); borrowed until the next advance.
+ * **Local**. */
 void lw_sim_spikes_take(lw_sim *sim, const lw_spike **spikes, int64_t *n);
-/** Trace number i (in order of the record_trace calls): samples[sample][neuron], this rank's neurons (gids ascending). */
+/** Trace number i (in order of the record_trace calls): samples[sample][neuron], this rank's neurons (gids ascending).
+ */
 typedef struct lw_trace_view {
     int pop, state;
     int64_t every, n_neurons, n_samples, first_step;
@@ -146,11 +156,12 @@ typedef struct lw_trace_view {
 int lw_sim_n_traces(const lw_sim *sim);
 lw_trace_view lw_sim_trace_take(lw_sim *sim, int i);
 
-/* ------------------------------------------------------------------ tape: forward with record, adjoint and tangent sweeps */
+/* ------------------------------------------------------------------ tape: forward with record, adjoint and tangent
+ * sweeps */
 
 typedef struct lw_tape lw_tape;
-/** Room for `max_steps` steps of this engine. theta (borrowed, may be NULL) says which weights and parameters get gradients.
- *  Keeps, per neuron and step, only what the model's need masks name. **Collective**. */
+/** Room for `max_steps` steps of this engine. theta (borrowed, may be NULL) says which weights and parameters get
+ * gradients. Keeps, per neuron and step, only what the model's need masks name. **Collective**. */
 lw_err lw_tape_create(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) LW_MUST_CHECK;
 void lw_tape_destroy(lw_tape **tape);
 /** Predicted bytes of such a tape on this rank. */
@@ -161,36 +172,41 @@ int64_t lw_tape_steps(const lw_tape *tape);
 /** Values emitted by a population at recorded step t (0-based): real [n_local, width]. */
 const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t);
 
-/** Adds the derivative of the loss with respect to the values emitted by population `pop` at step t into out_adj, real [n_local, width].
- *  Called once per population and step, t descending; populations that nothing learned (nor state0_adj) lies upstream of are left out.
- *  Returns true when it added something. */
+/** Adds the derivative of the loss with respect to the values emitted by population `pop` at step t into out_adj, real
+ * [n_local, width]. Called once per population and step, t descending; populations that nothing learned (nor
+ * state0_adj) lies upstream of are left out. Returns true when it added something. */
 typedef struct lw_tape_seed {
     void *payload;
     bool (*seed)(void *payload, int pop, int64_t t, void *out_adj);
 } lw_tape_seed;
-/** Adjoint sweep. **Collective**. grad: [theta->n_local] doubles, accumulated (not zeroed). state0_adj: NULL, or per population and
- *  state variable arrays [n_local, width] (double) that receive the derivative with respect to the state before the first step,
- *  indexed state0_adj[pop][state]. Spikes in flight before the first step count as constants. */
-lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, double *const *const *state0_adj) LW_MUST_CHECK;
-/** Tangent sweep along the recorded trajectory. **Collective**. direction: [theta->n_local] (NULL: none); state0_tan as above (NULL: 0).
- *  `sink` receives for every step and population the tangent of the emitted values, real [n_local, width], t ascending. */
+/** Adjoint sweep. **Collective**. grad: [theta->n_local] doubles, accumulated (not zeroed). state0_adj: NULL, or per
+ * population and state variable arrays [n_local, width] (double) that receive the derivative with respect to the state
+ * before the first step, indexed state0_adj[pop][state]. Spikes in flight before the first step count as constants. */
+lw_err lw_tape_backward(
+    lw_tape *tape, const lw_tape_seed *seed, double *grad, double *const *const *state0_adj) LW_MUST_CHECK;
+/** Tangent sweep along the recorded trajectory. **Collective**. direction: [theta->n_local] (NULL: none); state0_tan as
+ * above (NULL: 0). `sink` receives for every step and population the tangent of the emitted values, real [n_local,
+ * width], t ascending. */
 typedef struct lw_tape_sink {
     void *payload;
     void (*sink)(void *payload, int pop, int64_t t, const void *out_tan);
 } lw_tape_sink;
-lw_err lw_tape_tangent(
-    lw_tape *tape, const double *direction, const double *const *const *state0_tan, const lw_tape_sink *sink) LW_MUST_CHECK;
+lw_err lw_tape_tangent(lw_tape *tape, const double *direction, const double *const *const *state0_tan,
+    const lw_tape_sink *sink) LW_MUST_CHECK;
 
-/* ------------------------------------------------------------------ tangent block: k perturbations along the trajectory */
+/* ------------------------------------------------------------------ tangent block: k perturbations along the
+ * trajectory */
 
-/** The map F whose Jacobian is pushed goes from after `update` of one step to after `update` of the next (so that a spike is a function of
- *  the state): fire, reset, deliver, stimulus, update. Its state: every state variable of every neuron, and for a source with delays up to D the
- *  values emitted in the last D - 1 steps. With delay-0 projections the populations below the last level have fired at the cut: their rows are
- *  the state after fire and the values of the last D steps. The engine must have width 1 and double precision. Rows live with their neuron. */
+/** The map F whose Jacobian is pushed goes from after `update` of one step to after `update` of the next (so that a
+ * spike is a function of the state): fire, reset, deliver, stimulus, update. Its state: every state variable of every
+ * neuron, and for a source with delays up to D the values emitted in the last D - 1 steps. With delay-0 projections the
+ * populations below the last level have fired at the cut: their rows are the state after fire and the values of the
+ * last D steps. The engine must have width 1 and double precision. Rows live with their neuron. */
 typedef struct lw_tangent lw_tangent;
-/** **Collective**. Brings the engine to the cut: `at_cut` false: runs deliver, stimulus and update of the next step first; true: the present state
- *  is already a state before firing, whose margins are recovered from it (refractory flags are the engine's). The block starts as zero.
- *  Afterwards the engine stands at a cut: advance it by lw_tangent_step and lw_tangent_skip only, or reset it. */
+/** **Collective**. Brings the engine to the cut: `at_cut` false: runs deliver, stimulus and update of the next step
+ * first; true: the present state is already a state before firing, whose margins are recovered from it (refractory
+ * flags are the engine's). The block starts as zero. Afterwards the engine stands at a cut: advance it by
+ * lw_tangent_step and lw_tangent_skip only, or reset it. */
 lw_err lw_tangent_create(lw_sim *sim, int64_t k, bool at_cut, lw_tangent **out) LW_MUST_CHECK;
 void lw_tangent_destroy(lw_tangent **tangent);
 int64_t lw_tangent_rows(const lw_tangent *tangent);        /* of this rank */
@@ -198,10 +214,12 @@ int64_t lw_tangent_rows_global(const lw_tangent *tangent); /* dimension of the s
 int64_t lw_tangent_k(const lw_tangent *tangent);
 /** [rows, k] row-major. Writable; after writing call lw_tangent_refresh before the next step. */
 double *lw_tangent_block(lw_tangent *tangent);
-/** gid and state index of a row; state >= n_state: delay line, state == n_state is the value that the neuron emitted last, n_state + 1 the one
- *  before ... A row of a delay line changes its age with every lw_tangent_step, its gid stays. */
+/** gid and state index of a row; state >= n_state: delay line, state == n_state is the value that the neuron emitted
+ * last, n_state + 1 the one before ... A row of a delay line changes its age with every lw_tangent_step, its gid stays.
+ */
 void lw_tangent_row_info(const lw_tangent *tangent, int64_t row, int64_t *gid, int32_t *state);
-/** The block changed (orthonormalisation): bring the halo's delay lines up to date. **Neighbour** (**Collective** without delays > 1: nothing). */
+/** The block changed (orthonormalisation): bring the halo's delay lines up to date. **Neighbour** (**Collective**
+ * without delays > 1: nothing). */
 lw_err lw_tangent_refresh(lw_tangent *tangent) LW_MUST_CHECK;
 /** block <- J block, state <- F(state). **Collective**. */
 lw_err lw_tangent_step(lw_tangent *tangent) LW_MUST_CHECK;

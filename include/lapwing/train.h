@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * train: losses on read-outs, optimisers, the training loop over replicas x partitions, evaluation, and gradcheck. Stands on sim's tape;
- * knows no file format: data come through lw_batch_source, checkpoints are written by a callback.
+ * train: losses on read-outs, optimisers, the training loop over replicas x partitions, evaluation, and gradcheck.
+ * Stands on sim's tape; knows no file format: data come through lw_batch_source, checkpoints are written by a callback.
  */
 #ifndef LAPWING_TRAIN_H
 #define LAPWING_TRAIN_H
@@ -41,35 +41,41 @@ typedef enum lw_readout_kind {
 typedef struct lw_loss {
     lw_loss_kind kind;
     lw_readout_kind readout;
-    int32_t pop;            /* read-out population; its size = classes or targets */
-    int64_t skip;           /* first steps that count neither in the loss nor in the accuracy */
-    int32_t unlabelled;     /* label given to unlabelled (-1) steps; -1: they are left out */
+    int32_t pop;        /* read-out population; its size = classes or targets */
+    int64_t skip;       /* first steps that count neither in the loss nor in the accuracy */
+    int32_t unlabelled; /* label given to unlabelled (-1) steps; -1: they are left out */
     double label_smoothing;
-    /* rate regulariser: weight * mean over neurons of ((rate - upper)+^2 + (lower - rate)+^2), rates in kHz over the sequence, per sample mean */
+    /* rate regulariser: weight * mean over neurons of ((rate - upper)+^2 + (lower - rate)+^2), rates in kHz over the
+     * sequence, per sample mean */
     double rate_weight, rate_lower, rate_upper;
     const uint8_t *rate_pop; /* [n_pop] 1: regularised; NULL: all spiking populations */
 } lw_loss;
 
 typedef enum lw_optimizer_kind { LW_OPTIMIZER_SGD, LW_OPTIMIZER_ADAM, LW_OPTIMIZER_ADAMW } lw_optimizer_kind;
-typedef enum lw_schedule_kind { LW_SCHEDULE_CONSTANT, LW_SCHEDULE_STEP, LW_SCHEDULE_COSINE, LW_SCHEDULE_EXPONENTIAL } lw_schedule_kind;
+typedef enum lw_schedule_kind {
+    LW_SCHEDULE_CONSTANT,
+    LW_SCHEDULE_STEP,
+    LW_SCHEDULE_COSINE,
+    LW_SCHEDULE_EXPONENTIAL
+} lw_schedule_kind;
 typedef struct lw_optimizer_spec {
     lw_optimizer_kind kind;
     double lr, momentum, beta1, beta2, epsilon, weight_decay; /* weight_decay: on weights only, decoupled for adamw */
     bool nesterov;
     double lr_param_scale; /* a parameter is learned as value / (this * |mean of its initial values|); see README */
     lw_schedule_kind schedule;
-    double schedule_gamma;   /* step, exponential */
-    int64_t schedule_every;  /* epochs, step */
-    double schedule_floor;   /* cosine: final lr / lr */
-    int64_t warmup;          /* epochs of linear warm-up */
-    double clip_norm;        /* global gradient norm; 0: none */
+    double schedule_gamma;  /* step, exponential */
+    int64_t schedule_every; /* epochs, step */
+    double schedule_floor;  /* cosine: final lr / lr */
+    int64_t warmup;         /* epochs of linear warm-up */
+    double clip_norm;       /* global gradient norm; 0: none */
 } lw_optimizer_spec;
 
 typedef struct lw_train_spec {
     lw_loss loss;
     lw_optimizer_spec optimizer;
     int32_t input_pop, input_port; /* channel c of the data is fed to neuron c of this population */
-    int32_t batch;    /* samples per step over all replicas; divisible by them */
+    int32_t batch;                 /* samples per step over all replicas; divisible by them */
     int64_t epochs;
     double validation; /* fraction of the training set held out (counter-based split), 0: none */
     int64_t patience;  /* epochs without better validation before stopping; 0: never */
@@ -81,8 +87,14 @@ typedef struct lw_train_spec {
 /** Adam with learning rate 1e-3, cross-entropy at every step, superspike; populations and the like remain to be set. */
 static inline lw_train_spec lw_train_spec_default(void) {
     lw_train_spec s = {.loss = {.kind = LW_LOSS_CROSS_ENTROPY, .readout = LW_READOUT_PER_STEP, .unlabelled = -1},
-        .optimizer = {.kind = LW_OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
-            .lr_param_scale = 1, .schedule_gamma = 0.1, .schedule_every = 1},
+        .optimizer = {.kind = LW_OPTIMIZER_ADAM,
+            .lr = 1e-3,
+            .beta1 = 0.9,
+            .beta2 = 0.999,
+            .epsilon = 1e-8,
+            .lr_param_scale = 1,
+            .schedule_gamma = 0.1,
+            .schedule_every = 1},
         .batch = 1,
         .epochs = 1,
         .surrogate = {LW_SURROGATE_SUPERSPIKE, 10, 1},
@@ -95,21 +107,24 @@ static inline lw_train_spec lw_train_spec_default(void) {
 /* ------------------------------------------------------------------ trainer */
 
 typedef struct lw_metrics {
-    int64_t epoch;             /* 1-based when finished */
-    double loss, accuracy;     /* training, means over the epoch (accuracy NaN for regression) */
-    double rmse;               /* regression */
+    int64_t epoch;         /* 1-based when finished */
+    double loss, accuracy; /* training, means over the epoch (accuracy NaN for regression) */
+    double rmse;           /* regression */
     double validation_loss, validation_accuracy, validation_rmse; /* NaN without validation */
-    double rate_hz;            /* mean over spiking populations */
+    double rate_hz;                                               /* mean over spiking populations */
     double lr, grad_norm, seconds;
 } lw_metrics;
 
 typedef struct lw_trainer lw_trainer;
-/** **Collective** over grid->world. The net lives on grid->part (every replica has one); it is borrowed and its weights are changed. */
-lw_err lw_trainer_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data, lw_trainer **out) LW_MUST_CHECK;
+/** **Collective** over grid->world. The net lives on grid->part (every replica has one); it is borrowed and its weights
+ * are changed. */
+lw_err lw_trainer_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    lw_trainer **out) LW_MUST_CHECK;
 void lw_trainer_destroy(lw_trainer **trainer);
-/** Train until `epochs` are done (counting resumed ones), early stopping, or the watch says stop. `epoch_end` (may be NULL) is called
- *  after every epoch (**Collective**), for metrics and checkpoints; improved: best validation (or training) so far. watch->tick is called
- *  per batch ("train", done batches, total batches). On early stop or end, the weights are the last ones; lw_trainer_best_restore gives the best. */
+/** Train until `epochs` are done (counting resumed ones), early stopping, or the watch says stop. `epoch_end` (may be
+ * NULL) is called after every epoch (**Collective**), for metrics and checkpoints; improved: best validation (or
+ * training) so far. watch->tick is called per batch ("train", done batches, total batches). On early stop or end, the
+ * weights are the last ones; lw_trainer_best_restore gives the best. */
 typedef struct lw_trainer_hook {
     void *payload;
     lw_err (*epoch_end)(void *payload, const lw_metrics *metrics, bool improved);
@@ -118,8 +133,8 @@ lw_err lw_trainer_run(lw_trainer *trainer, const lw_trainer_hook *hook, const lw
 /** Put back the weights of the best epoch (no-op when no epoch was run). **Local**. */
 void lw_trainer_best_restore(lw_trainer *trainer);
 
-/** Optimiser state for checkpoints: n_slots vectors of theta->n_local doubles (momentum / first and second moment, best weights last),
- *  and scalars. Borrowed, writable (resume). */
+/** Optimiser state for checkpoints: n_slots vectors of theta->n_local doubles (momentum / first and second moment, best
+ * weights last), and scalars. Borrowed, writable (resume). */
 typedef struct lw_trainer_state {
     int64_t epoch, batch_in_epoch, updates; /* position; updates counts optimiser steps */
     int64_t best_epoch, since_best;
@@ -140,32 +155,37 @@ lw_err lw_trainer_metrics_set(lw_trainer *trainer, const lw_metrics *metrics, in
 /* ------------------------------------------------------------------ evaluation */
 
 typedef struct lw_evaluation {
-    double loss, accuracy; /* under the loss' protocol */
+    double loss, accuracy;    /* under the loss' protocol */
     double accuracy_labelled; /* only labelled steps/samples count (differs where unlabelled counts as a class) */
     double rmse;
     int64_t samples, counted;
-    double rate_hz;         /* mean rate of spiking populations */
-    /* synaptic operations per sample: spikes x fan-out over recurrent synapses; input events x input fan-out; spikes x read-out synapses (LNP.md 3.2) */
+    double rate_hz; /* mean rate of spiking populations */
+    /* synaptic operations per sample: spikes x fan-out over recurrent synapses; input events x input fan-out; spikes x
+     * read-out synapses (LNP.md 3.2) */
     double sops_recurrent, sops_input, sops_readout;
-    double *confusion;      /* [n_classes, n_classes] row = label, counts; NULL for regression; free with lw_evaluation_free */
+    double
+        *confusion; /* [n_classes, n_classes] row = label, counts; NULL for regression; free with lw_evaluation_free */
     double seconds;
 } lw_evaluation;
 /** **Collective** over grid->world: replicas share the samples. */
-lw_err lw_evaluate(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data, const lw_watch *watch,
-    lw_evaluation *out) LW_MUST_CHECK;
+lw_err lw_evaluate(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    const lw_watch *watch, lw_evaluation *out) LW_MUST_CHECK;
 void lw_evaluation_free(lw_evaluation *e);
 
 /* ------------------------------------------------------------------ gradcheck */
 
 typedef struct lw_gradcheck {
-    double dot_error;  /* |<w, J v> - <J^T w, v>| / max(|.|, |.|), hard spikes with surrogate, double: worst over directions */
-    double fd_error;   /* |<g, v> - central difference| / max, smooth spikes: worst over directions */
+    double dot_error; /* |<w, J v> - <J^T w, v>| / max(|.|, |.|), hard spikes with surrogate, double: worst over
+                         directions */
+    double fd_error;  /* |<g, v> - central difference| / max, smooth spikes: worst over directions */
     int32_t directions;
     int64_t steps, learnable;
 } lw_gradcheck;
-/** Check the gradient of this training problem: adjoint against tangent, and against central differences of the smooth network's loss.
- *  **Collective** over grid->world (each replica takes its part of the batch). Uses the first `batch` samples, n_steps of them. */
-lw_err lw_gradcheck_run(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data, int64_t n_steps,
-    int32_t directions, lw_gradcheck *out) LW_MUST_CHECK;
+/** Check the gradient of this training problem: adjoint against tangent, and against central differences of the smooth
+ * network's loss.
+ *  **Collective** over grid->world (each replica takes its part of the batch). Uses the first `batch` samples, n_steps
+ * of them. */
+lw_err lw_gradcheck_run(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    int64_t n_steps, int32_t directions, lw_gradcheck *out) LW_MUST_CHECK;
 
 #endif

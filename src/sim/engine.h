@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * engine.h: what the files of this room share: the engine's arrays, its phases, its history of emitted values, and the typed
- * products with a projection's weights. sim.c owns the engine and the loop; tape.c and tangent.c drive the same phases.
+ * engine.h: what the files of this room share: the engine's arrays, its phases, its history of emitted values, and the
+ * typed products with a projection's weights. sim.c owns the engine and the loop; tape.c and tangent.c drive the same
+ * phases.
  */
 #ifndef LAPWING_SIM_ENGINE_H
 #define LAPWING_SIM_ENGINE_H
@@ -15,17 +16,17 @@
 typedef struct engine_pop {
     lw_pop_view view;
     const lw_model *model;
-    const lw_kernel_set *kernel;  /* of the engine's precision; the uniform twin when every coefficient is one number */
-    bool uniform;                 /* all parameters are one number: coefficients are [1] */
-    bool rows;                    /* history keeps real rows; false (spiking, width 1, hard, no tape): only lists of spikes */
-    bool targets;                 /* some rank has synapses from this population */
-    void **coef;                  /* [n_coef], [n_local] or [1] */
-    void **state;                 /* [n_state] */
-    void **input;                 /* [n_input]; zeroed before each step's deliveries */
-    void *out;                    /* emitted value of this step */
-    void *margin;                 /* u of this step (allocated when tape, tangent or smooth need it) */
-    void *slope;                  /* S'(u), 0 where held (same) */
-    int32_t *refractory;          /* NULL without refractory */
+    const lw_kernel_set *kernel; /* of the engine's precision; the uniform twin when every coefficient is one number */
+    bool uniform;                /* all parameters are one number: coefficients are [1] */
+    bool rows;           /* history keeps real rows; false (spiking, width 1, hard, no tape): only lists of spikes */
+    bool targets;        /* some rank has synapses from this population */
+    void **coef;         /* [n_coef], [n_local] or [1] */
+    void **state;        /* [n_state] */
+    void **input;        /* [n_input]; zeroed before each step's deliveries */
+    void *out;           /* emitted value of this step */
+    void *margin;        /* u of this step (allocated when tape, tangent or smooth need it) */
+    void *slope;         /* S'(u), 0 where held (same) */
+    int32_t *refractory; /* NULL without refractory */
     uint8_t *held;
     /* feed */
     const float *feed;
@@ -33,16 +34,18 @@ typedef struct engine_pop {
     int feed_port;
 } engine_pop;
 
-/** What was emitted, by step. Two rings; the entry of step t is (t - origin) mod depth, always asked for through engine_rows and engine_list.
+/** What was emitted, by step. Two rings; the entry of step t is (t - origin) mod depth, always asked for through
+ * engine_rows and engine_list.
  *
- *  What the synapses of this rank may need, by slot: `depth` steps (at least delay_max + 1; a tape makes it longer than its recording, so
- *  nothing it needs is overwritten), filled by engine_exchange_end.
- *  list: rows (slot - slot_begin of the population) that emitted at that step, ascending, one list per population and step; for rows == true
- *  populations it names the rows that are not all zero (graded and smooth: all rows; none before the first step).
- *  value: real [n_slots, width] per step, for populations with rows == true; zero in rows that are not listed.
+ *  What the synapses of this rank may need, by slot: `depth` steps (at least delay_max + 1; a tape makes it longer than
+ * its recording, so nothing it needs is overwritten), filled by engine_exchange_end. list: rows (slot - slot_begin of
+ * the population) that emitted at that step, ascending, one list per population and step; for rows == true populations
+ * it names the rows that are not all zero (graded and smooth: all rows; none before the first step). value: real
+ * [n_slots, width] per step, for populations with rows == true; zero in rows that are not listed.
  *
- *  What the neurons of this rank emitted, by lid: own_depth = delay_max steps, filled by engine_emit; for exchange and checkpoints.
- *  own_list: index within the population of the neurons that emitted in some lane (graded and smooth: not kept); own_value as `value`. */
+ *  What the neurons of this rank emitted, by lid: own_depth = delay_max steps, filled by engine_emit; for exchange and
+ * checkpoints. own_list: index within the population of the neurons that emitted in some lane (graded and smooth: not
+ * kept); own_value as `value`. */
 typedef struct engine_history {
     int64_t depth, own_depth, origin;
     int64_t n_slots;
@@ -60,26 +63,28 @@ struct lw_sim {
     int32_t n_pop, n_proj, width;
     bool f64;
     size_t real_size;
-    engine_pop *pop;            /* [n_pop] */
-    lw_proj_view *proj;         /* [n_proj] */
+    engine_pop *pop;    /* [n_pop] */
+    lw_proj_view *proj; /* [n_proj] */
     int32_t n_levels;
-    int64_t epoch;              /* steps between exchanges: min delay, or 1 with delay-0 projections or a tape/tangent that asks for it */
+    int64_t epoch; /* steps between exchanges: min delay, or 1 with delay-0 projections or a tape/tangent that asks for
+                      it */
     engine_history history;
-    lw_halo **halo;             /* [n_levels]: slots of the populations of that level (n_levels == 1: all slots) */
+    lw_halo **halo; /* [n_levels]: slots of the populations of that level (n_levels == 1: all slots) */
     int64_t step;
     lw_sim_stats stats;
-    int64_t *spike_count;       /* [n_local] */
+    int64_t *spike_count;             /* [n_local] */
     struct engine_stimulus *stimulus; /* stimulus.c */
     struct engine_record *record;     /* record.c */
     struct engine_exchange *exchange; /* exchange.c: buffers, begun exchange */
     int32_t *incoming;       /* [n_proj] projections by target population, each population's in ascending number */
     int32_t *incoming_begin; /* [n_pop + 1] */
     int64_t bytes;           /* held by the engine on this rank */
-    lw_err error;            /* of this rank, from within the loop (recording ran out of memory); agreed on at safe points */
+    lw_err error; /* of this rank, from within the loop (recording ran out of memory); agreed on at safe points */
 };
 
-/* Subnormal numbers cost some 20 ordinary operations each on x86, and membrane voltages decay into them: every sweep (advance, tape,
- * tangent) brackets its steps with these two, so that all of them flush subnormals to zero and agree in every bit. Local. */
+/* Subnormal numbers cost some 20 ordinary operations each on x86, and membrane voltages decay into them: every sweep
+ * (advance, tape, tangent) brackets its steps with these two, so that all of them flush subnormals to zero and agree in
+ * every bit. Local. */
 static inline unsigned engine_fp_begin(void) {
 #ifdef __SSE__
     unsigned before = _mm_getcsr();
@@ -99,7 +104,8 @@ static inline void engine_fp_end(unsigned before) {
 
 /* ---- phases of one step, per population or per level; all local unless said ---- */
 
-/** Ask populations to keep rows (tape, tangent) and the ring to have at least `depth` steps; margin and slope arrays are made. Keeps contents. */
+/** Ask populations to keep rows (tape, tangent) and the ring to have at least `depth` steps; margin and slope arrays
+ * are made. Keeps contents. */
 lw_err engine_need_rows(lw_sim *sim, int64_t depth) LW_MUST_CHECK;
 /** Zero the input of population p, deliver what is due at step t, add stimuli and feed. */
 void engine_input(lw_sim *sim, int p, int64_t t);
@@ -113,13 +119,15 @@ void engine_fire(lw_sim *sim, int p);
 void engine_step_kernel(lw_sim *sim, int p);
 /** Note what population p emitted at step t: own history, statistics, recording of spikes. */
 void engine_emit(lw_sim *sim, int p, int64_t t);
-/** Make everything emitted by the populations of `level` in steps [t0, t1) known in the histories of all ranks that want it. **Neighbour**. */
+/** Make everything emitted by the populations of `level` in steps [t0, t1) known in the histories of all ranks that
+ * want it. **Neighbour**. */
 void engine_exchange_begin(lw_sim *sim, int level, int64_t t0, int64_t t1);
 lw_err engine_exchange_end(lw_sim *sim, int level) LW_MUST_CHECK;
 /** Record traces after step t. */
 void engine_trace(lw_sim *sim, int64_t t);
 
-/** Row block of population p at step t: real [n_slots(p), width] (rows populations only), and its list of non-zero rows. */
+/** Row block of population p at step t: real [n_slots(p), width] (rows populations only), and its list of non-zero
+ * rows. */
 void *engine_rows(lw_sim *sim, int p, int64_t t);
 const uint32_t *engine_list(const lw_sim *sim, int p, int64_t t, int64_t *n);
 
@@ -129,17 +137,19 @@ lw_kernel_args engine_args(lw_sim *sim, int p);
 /* ---- products (deliver.c, from deliver_typed.c; reals and weights may be float or double) ---- */
 
 /** acc[target] += w for every listed row (width 1, value 1). acc: real [n_local of post]. */
-int64_t deliver_list(bool f64, const lw_proj_view *proj, const lw_slice *slice, const uint32_t *row, int64_t n, void *acc);
+int64_t deliver_list(
+    bool f64, const lw_proj_view *proj, const lw_slice *slice, const uint32_t *row, int64_t n, void *acc);
 /** acc[target, :] += w x[row, :] for every listed row. x: real [n_rows, width]; acc: real [n_local of post, width]. */
-int64_t deliver_rows(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const uint32_t *row, int64_t n,
-    const void *x, void *acc);
+int64_t deliver_rows(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const uint32_t *row,
+    int64_t n, const void *x, void *acc);
 /** The same with weights w_tan (double [n_edges]) in place of w: weight directions. */
-void deliver_rows_weight(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const uint32_t *row, int64_t n,
-    const void *x, const double *w_tan, void *acc);
+void deliver_rows_weight(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const uint32_t *row,
+    int64_t n, const void *x, const double *w_tan, void *acc);
 /** Transpose: x_adj[row, :] += sum over targets w in_adj[target, :], all rows. */
-void deliver_transpose(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const void *in_adj, void *x_adj);
+void deliver_transpose(
+    bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const void *in_adj, void *x_adj);
 /** grad[edge] += sum over lanes in_adj[target, lane] x[row, lane], listed rows. grad: double [n_edges]. */
-void deliver_weight_grad(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const uint32_t *row, int64_t n,
-    const void *x, const void *in_adj, double *grad);
+void deliver_weight_grad(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const uint32_t *row,
+    int64_t n, const void *x, const void *in_adj, double *grad);
 
 #endif

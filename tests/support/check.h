@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Test support. cmocka compares only floats and jumps away when one rank fails, so ranks would hang in the next collective.
- * These checks never jump: they count failures, print them (rank, file, line, both numbers), and CHECK_MAIN agrees over
- * all ranks at the end of every test, where all fail together. Checks are local; put no collective call behind a check.
+ * Test support. cmocka compares only floats and jumps away when one rank fails, so ranks would hang in the next
+ * collective. These checks never jump: they count failures, print them (rank, file, line, both numbers), and CHECK_MAIN
+ * agrees over all ranks at the end of every test, where all fail together. Checks are local; put no collective call
+ * behind a check.
  */
 #ifndef LAPWING_TEST_CHECK_H
 #define LAPWING_TEST_CHECK_H
@@ -29,8 +30,8 @@ static inline int check_rank(void) {
 }
 static inline void check_report(const char *file, int line, const char *what, double found, double expected) {
     if (check_failures++ < 20)
-        fprintf(stderr, "[rank %d] %s:%d: check failed: %s: found %.17g, expected %.17g\n", check_rank(), file, line, what,
-            found, expected);
+        fprintf(stderr, "[rank %d] %s:%d: check failed: %s: found %.17g, expected %.17g\n", check_rank(), file, line,
+            what, found, expected);
 }
 /** A condition. */
 #define CHECK(cond)                                                                                                    \
@@ -47,13 +48,15 @@ static inline void check_report(const char *file, int line, const char *what, do
 #define CHECK_CLOSE(found, expected, tol)                                                                              \
     do {                                                                                                               \
         double f_ = (found), e_ = (expected);                                                                          \
-        if (!(isfinite(f_) && isfinite(e_) && fabs(f_ - e_) <= (tol))) check_report(__FILE__, __LINE__, #found, f_, e_); \
+        if (!(isfinite(f_) && isfinite(e_) && fabs(f_ - e_) <= (tol)))                                                 \
+            check_report(__FILE__, __LINE__, #found, f_, e_);                                                          \
     } while (0)
 /** Relative to the larger of the two. */
 #define CHECK_REL(found, expected, tol)                                                                                \
     do {                                                                                                               \
         double f_ = (found), e_ = (expected), s_ = fmax(fabs(f_), fabs(e_));                                           \
-        if (!(isfinite(f_) && isfinite(e_) && fabs(f_ - e_) <= (tol)*s_)) check_report(__FILE__, __LINE__, #found, f_, e_); \
+        if (!(isfinite(f_) && isfinite(e_) && fabs(f_ - e_) <= (tol)*s_))                                              \
+            check_report(__FILE__, __LINE__, #found, f_, e_);                                                          \
     } while (0)
 #define CHECK_STR(found, expected)                                                                                     \
     do {                                                                                                               \
