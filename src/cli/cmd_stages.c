@@ -43,7 +43,6 @@ lw_err cmd_stages(lw_comm *world, const cmd_options *options) {
     LW_TRY(job_create(world, options, &j));
     lw_err err = LW_OK;
     for (; j->stage_index < j->n_stages && err == LW_OK; j->stage_index++) {
-        watch_stage(j->watch, lw_stage_name(j->stage[j->stage_index]));
         watch_resume(j->watch);
         err = run_stage(j);
         if (err == LW_ESTOP) {

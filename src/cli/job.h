@@ -20,8 +20,6 @@ lw_watch watch_door(watch *w);
 /** `save` is called (**Collective**) from inside ticks when `every` seconds have passed since the last save; NULL:
  * never. */
 void watch_save_every(watch *w, double every, lw_err (*save)(void *payload), void *payload);
-/** Label of the running stage; resets the progress line's clock. */
-void watch_stage(watch *w, const char *label);
 /** Nothing counts as a stall between these two (building, writing files). */
 void watch_pause(watch *w);
 void watch_resume(watch *w);

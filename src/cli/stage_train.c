@@ -50,7 +50,6 @@ lw_err stage_train(job *j) {
     if (err == LW_OK && j->continues && lw_checkpoint_info_get(j->checkpoint).has_trainer)
         err = lw_checkpoint_trainer(j->checkpoint, j->trainer);
     watch_save_every(j->watch, x->checkpoint_every, save, j);
-    watch_stage(j->watch, "train, batches");
     if (err == LW_OK) err = lw_trainer_run(j->trainer, &hook, &door);
     watch_save_every(j->watch, 0, NULL, NULL);
     double seconds = lw_time_now() - begun;
@@ -110,7 +109,6 @@ lw_err stage_evaluate(job *j) {
                                   : lw_experiment_data(x, &spec, &data);
     err = lw_comm_agree(j->world, err);
     double begun = lw_time_now();
-    watch_stage(j->watch, "evaluate, batches");
     if (err == LW_OK) err = lw_evaluate(j->spread, j->net, &x->train, &data, &door, &e);
     if (err == LW_OK) {
         double sops = e.sops_recurrent + e.sops_input + e.sops_readout;

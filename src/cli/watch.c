@@ -21,7 +21,8 @@ struct watch {
     double begun, shown, saved, agreed, every;
     lw_err (*save)(void *payload);
     void *payload;
-    char label[64];
+    char what[32]; /* the loop that is being timed, from its `first` safe point on */
+    int64_t first;
     struct sigaction old[5];
 };
 static const int stop_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
@@ -83,11 +84,6 @@ void watch_save_every(watch *w, double every, lw_err (*save)(void *payload), voi
     w->saved = lw_time_now();
 }
 
-void watch_stage(watch *w, const char *label) {
-    snprintf(w->label, sizeof w->label, "%s", label);
-    w->begun = w->shown = lw_time_now();
-}
-
 void watch_pause(watch *w) {
     (void)w;
     paused = 1;
@@ -100,14 +96,17 @@ void watch_resume(watch *w) {
 }
 
 static void show(watch *w, const char *what, int64_t done, int64_t total) {
-    double now = lw_time_now(), spent = now - w->begun;
-    if (!w->root || w->quiet || (done < total && now - w->shown < (w->terminal ? 0.5 : 20))) return;
-    if (done >= total && !w->terminal && spent < 20) return;
+    double now = lw_time_now();
+    if (strcmp(what, w->what) != 0 || done < w->first) { /* another loop: its clock starts here */
+        snprintf(w->what, sizeof w->what, "%s", what);
+        w->first = done;
+        w->begun = now;
+    }
+    if (!w->root || w->quiet || now - w->shown < (w->terminal ? 0.5 : 20) || done <= w->first) return;
+    double rate = (double)(done - w->first) / (now - w->begun);
     w->shown = now;
-    double left = done > 0 ? spent * (double)(total - done) / (double)done : 0;
-    fprintf(stderr, "%s%s: %lld of %lld, %.3g per s, %.0f s left%s", w->terminal ? "\r\033[K" : "",
-        *w->label ? w->label : what, (long long)done, (long long)total, spent > 0 ? (double)done / spent : 0, left,
-        w->terminal && done < total ? "" : "\n");
+    fprintf(stderr, "%s%s: %lld of %lld, %.3g per s, %.0f s left%s", w->terminal ? "\r\033[K" : "", what,
+        (long long)done, (long long)total, rate, (double)(total - done) / rate, w->terminal ? "\r" : "\n");
     fflush(stderr);
 }
 
@@ -125,9 +124,9 @@ static lw_err tick(void *payload, const char *what, int64_t done, int64_t total)
         watch_resume(w);
         LW_TRY(err);
     }
-    return flags[0] ? LW_FAIL(LW_ESTOP, "%s stopped by a signal at %lld of %lld", *w->label ? w->label : what,
-                          (long long)done, (long long)total)
-                    : LW_OK;
+    return flags[0]
+               ? LW_FAIL(LW_ESTOP, "%s stopped by a signal at %lld of %lld", what, (long long)done, (long long)total)
+               : LW_OK;
 }
 
 lw_watch watch_door(watch *w) {
