@@ -271,13 +271,14 @@ lw_err lw_checkpoint_net(lw_checkpoint *checkpoint, const lw_comm *comm, lw_part
                      ? spec_read(&l)
                      : LW_FAIL(LW_EFILE, "%s: holds no network", lw_h5_reader_path(checkpoint->reader));
     err = lw_comm_agree(comm, err);
+    bool read = err == LW_OK; /* messages of the reader name the file themselves */
     if (err == LW_OK) err = lw_net_create(comm, &l.spec, out);
     for (int p = 0; p < l.spec.n_pop && err == LW_OK; p++)
         err = neurons_read(&l, *out, p);
     for (int i = 0; i < l.spec.n_proj && err == LW_OK; i++)
         err = weights_spread(&l, *out, i);
     if (err != LW_OK) {
-        lw_err_context("%s", lw_h5_reader_path(checkpoint->reader));
+        if (read) lw_err_context("%s", lw_h5_reader_path(checkpoint->reader));
         lw_net_destroy(out);
     }
     load_free(&l);

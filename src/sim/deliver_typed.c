@@ -223,7 +223,7 @@ static void LW_T(transpose_one)(const product *p, int64_t n_rows, const REAL *re
     }
 }
 
-static inline __attribute__((always_inline)) void LW_T(gather_rows)(
+static void LW_T(gather_rows)(
     const product *p, int64_t n_rows, int64_t width, const REAL *restrict in_adj, REAL *restrict x_adj) {
     const WEIGHT *restrict weight = p->weight;
     const uint32_t *restrict target = p->target;
@@ -239,31 +239,57 @@ static inline __attribute__((always_inline)) void LW_T(gather_rows)(
     }
 }
 
-static void LW_T(transpose)(
-    const product *p, int64_t n_rows, int64_t width, const REAL *restrict in_adj, REAL *restrict x_adj) {
-    if (width == 1) {
-        LW_T(transpose_one)(p, n_rows, in_adj, x_adj);
-    } else if (!p->row_begin) {
-        LW_T(product_dense)(p->weight, (REAL)p->value, n_rows, p->n_post, 1, NULL, p->n_post, width, in_adj, x_adj);
-    } else {
-        switch (width) {
-        case 8:
-            LW_T(gather_rows)(p, n_rows, 8, in_adj, x_adj);
-            break;
-        case 16:
-            LW_T(gather_rows)(p, n_rows, 16, in_adj, x_adj);
-            break;
-        case 32:
-            LW_T(gather_rows)(p, n_rows, 32, in_adj, x_adj);
-            break;
-        case 64:
-            LW_T(gather_rows)(p, n_rows, 64, in_adj, x_adj);
-            break;
-        default:
-            LW_T(gather_rows)(p, n_rows, width, in_adj, x_adj);
-            break;
+/* Widths that are multiples of 8: four sums in registers, `eights` blocks of lanes times 4 / eights edges at a time;
+ * one sum through memory would make every edge wait for the one before. Called with constant eights. */
+typedef REAL LW_T(eight) __attribute__((vector_size(8 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+static inline __attribute__((always_inline)) void LW_T(gather_eights)(
+    const product *p, int64_t n_rows, int64_t width, int eights, const REAL *restrict in_adj, REAL *restrict x_adj) {
+    const int together = 4 / eights;
+    const WEIGHT *restrict weight = p->weight;
+    const uint32_t *restrict target = p->target;
+    const REAL one = (REAL)p->value;
+    for (int64_t r = 0; r < n_rows; r++) {
+        for (int64_t lane = 0; lane < width; lane += 8 * eights) {
+            LW_T(eight) sum[4] = {{0}, {0}, {0}, {0}};
+            int64_t edge = p->row_begin[r], end = p->row_begin[r + 1];
+            for (; edge + together <= end; edge += together)
+                for (int e = 0; e < together; e++) {
+                    REAL w = weight ? (REAL)weight[edge + e] : one;
+                    const LW_T(eight) *a = (const LW_T(eight) *)(in_adj + (int64_t)target[edge + e] * width + lane);
+                    for (int k = 0; k < eights; k++)
+                        sum[e * eights + k] += w * a[k];
+                }
+            for (; edge < end; edge++) {
+                REAL w = weight ? (REAL)weight[edge] : one;
+                const LW_T(eight) *a = (const LW_T(eight) *)(in_adj + (int64_t)target[edge] * width + lane);
+                for (int k = 0; k < eights; k++)
+                    sum[k] += w * a[k];
+            }
+            LW_T(eight) *to = (LW_T(eight) *)(x_adj + r * width + lane);
+            for (int k = 0; k < eights; k++) {
+                LW_T(eight) all = sum[k];
+                for (int e = 1; e < together; e++)
+                    all += sum[e * eights + k];
+                to[k] += all;
+            }
         }
     }
+}
+
+static void LW_T(transpose)(
+    const product *p, int64_t n_rows, int64_t width, const REAL *restrict in_adj, REAL *restrict x_adj) {
+    if (width == 1)
+        LW_T(transpose_one)(p, n_rows, in_adj, x_adj);
+    else if (!p->row_begin)
+        LW_T(product_dense)(p->weight, (REAL)p->value, n_rows, p->n_post, 1, NULL, p->n_post, width, in_adj, x_adj);
+    else if (width % 32 == 0)
+        LW_T(gather_eights)(p, n_rows, width, 4, in_adj, x_adj);
+    else if (width % 16 == 0)
+        LW_T(gather_eights)(p, n_rows, width, 2, in_adj, x_adj);
+    else if (width % 8 == 0)
+        LW_T(gather_eights)(p, n_rows, width, 1, in_adj, x_adj);
+    else
+        LW_T(gather_rows)(p, n_rows, width, in_adj, x_adj);
 }
 
 #ifdef WEIGHT_IS_REAL
