@@ -4,7 +4,9 @@
  */
 #include "job.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -217,12 +219,20 @@ static lw_err results_text(job *j, char **out) {
     return err;
 }
 
+/* The experiment's place in full, so that its data are found wherever the checkpoint is used; rank 0's word. */
+static void full_path(job *j, char path[PATH_MAX]) {
+    if (lw_comm_rank(j->world) == 0 && !realpath(j->experiment->file, path))
+        snprintf(path, PATH_MAX, "%s", j->experiment->file);
+    lw_comm_bcast(j->world, path, PATH_MAX, 0);
+}
+
 lw_err job_save(job *j, bool stage_done) {
-    char *results = NULL;
+    char *results = NULL, path[PATH_MAX];
     double seconds = 0;
     LW_TRY(results_text(j, &results));
+    full_path(j, path);
     lw_checkpoint_content content = {.experiment = j->experiment->text,
-        .experiment_name = j->experiment->file,
+        .experiment_name = path,
         .override = j->experiment->override,
         .n_overrides = j->experiment->n_overrides,
         .stage = lw_stage_name(j->stage[j->stage_index]),

@@ -26,7 +26,10 @@ for method in random magnitude activity noise; do
 done
 ranks 2 gradcheck "$job" --out check --replicas 2 --steps 40
 expect_status 0 gradcheck
-ranks 2 evaluate out2/checkpoint.h5 --out again --json
+mkdir elsewhere # the data are found from any working folder
+cd elsewhere
+ranks 2 evaluate ../out2/checkpoint.h5 --out ../again --json
 expect_status 0 evaluate
+cd ..
 equal "$(value again/summary.json accuracy)" "$(value out2/summary.json accuracy)" "accuracy of the checkpoint"
 finish
