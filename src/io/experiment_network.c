@@ -197,10 +197,9 @@ static lw_err projection(
     proj->weight = lw_dist_number(1);
     proj->delay = lw_dist_number(r->x->net.dt);
     if (weight) LW_TRY(yaml_dist(r->tree, weight, unit, fan_in, &proj->weight));
-    if (weight && proj->weight.kind == LW_DIST_LIST) return yaml_fail(weight, "a number or a distribution");
     if (delay) LW_TRY(yaml_dist(r->tree, delay, "ms", 0, &proj->delay));
-    if (delay && (proj->delay.kind == LW_DIST_LIST || (proj->delay.kind == LW_DIST_CONSTANT && proj->delay.p[0] < 0)))
-        return yaml_fail(delay, "a time >= 0 ms or a distribution");
+    if (delay && proj->delay.kind == LW_DIST_CONSTANT && proj->delay.p[0] < 0)
+        return yaml_fail(delay, "a time >= 0 ms, a list or a distribution");
     return LW_OK;
 }
 

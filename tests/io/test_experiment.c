@@ -79,6 +79,18 @@ TEST(fan_in_scales_weights) {
     lw_experiment_destroy(&x);
 }
 
+TEST(weights_may_be_listed) {
+    lw_experiment *x = parsed(
+        "name: t\ntime: {dt: 1 ms}\npopulations:\n  a: {model: lif, size: 3}\n"
+        "projections:\n  - {from: a, to: a, rule: one_to_one, weight: [1 pA, 2 pA, 3 nA], delay: [1 ms, 2 ms, 3 ms]}\n",
+        0, NULL);
+    if (!x) return;
+    CHECK(x->net.proj[0].weight.kind == LW_DIST_LIST && x->net.proj[0].weight.n_list == 3);
+    CHECK_CLOSE(x->net.proj[0].weight.list[2], 3000, 0);
+    CHECK_CLOSE(x->net.proj[0].delay.list[1], 2, 0);
+    lw_experiment_destroy(&x);
+}
+
 TEST(faults_name_place_and_remedy) {
     refused("name: t\n", "t.yaml:1", "missing key \"time\"");
     refused(HEAD "populations:\n  E: {model: lif, size: 8, parms: {}}\n", "t.yaml:4: populations.E.parms",
@@ -149,4 +161,5 @@ TEST(missing_file_is_one_error_everywhere) {
 }
 
 CHECK_MAIN(CASE(network_is_read), CASE(overrides_reach_any_depth), CASE(fan_in_scales_weights),
-    CASE(faults_name_place_and_remedy), CASE(training_section), CASE(missing_file_is_one_error_everywhere))
+    CASE(weights_may_be_listed), CASE(faults_name_place_and_remedy), CASE(training_section),
+    CASE(missing_file_is_one_error_everywhere))
