@@ -23,6 +23,8 @@ if(TARGET liblapwing)
   list(JOIN MPI_C_INCLUDE_DIRS " -I" LW_MPI_INCLUDES)
   list(JOIN MPI_C_INCLUDE_DIRS "\;" LW_MPI_INCLUDE_LIST)
 
+  # relative, so that cmake --install --prefix may choose another place
+  file(RELATIVE_PATH LW_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
   configure_file(tools/cmake/lapwing.pc.in ${CMAKE_BINARY_DIR}/lapwing.pc @ONLY)
   configure_file(tools/cmake/lapwing-config.cmake.in ${CMAKE_BINARY_DIR}/lapwing-config.cmake @ONLY)
   write_basic_package_version_file(${CMAKE_BINARY_DIR}/lapwing-config-version.cmake COMPATIBILITY SameMinorVersion)
