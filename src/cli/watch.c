@@ -23,7 +23,6 @@ struct watch {
     void *payload;
     char what[32]; /* the loop that is being timed, from its `first` safe point on */
     int64_t first;
-    struct sigaction old[5];
 };
 static const int stop_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
 
@@ -54,8 +53,8 @@ lw_err watch_create(const lw_comm *world, const cmd_options *options, watch **ou
     w->begun = w->saved = w->shown = w->agreed = lw_time_now();
     struct sigaction stop = {.sa_handler = on_stop}, alarm_action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
     for (int i = 0; i < 4; i++)
-        sigaction(stop_signals[i], &stop, &w->old[i]);
-    sigaction(SIGALRM, &alarm_action, &w->old[4]);
+        sigaction(stop_signals[i], &stop, NULL);
+    sigaction(SIGALRM, &alarm_action, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a write beyond the file size limit returns an error instead */
     paused = 1;
     if (options->stall) {
@@ -70,10 +69,7 @@ void watch_destroy(watch **w) {
     if (!*w) return;
     struct itimerval off = {{0, 0}, {0, 0}};
     setitimer(ITIMER_REAL, &off, NULL);
-    for (int i = 0; i < 4; i++)
-        sigaction(stop_signals[i], &(*w)->old[i], NULL);
-    sigaction(SIGALRM, &(*w)->old[4], NULL);
-    lw_free(*w);
+    lw_free(*w); /* the handlers stay: a stop that comes when the work is done must not spoil its status */
     *w = NULL;
 }
 

@@ -1,7 +1,7 @@
 # A training stopped by a signal and resumed on the same grid ends with the same bits as an uninterrupted one.
 . "$(dirname "$0")/support.sh"
 job=$LAPWING_SOURCE/tests/cli/tiny.yaml
-long="--set train.epochs=12"
+long="--set train.epochs=40"
 ranks 2 train "$job" --out whole $long --replicas 2
 expect_status 0 "uninterrupted"
 "$LAPWING_MPIEXEC" -n 2 "$LAPWING_BIN" train "$job" --out stopped $long --replicas 2 >stdout 2>log &
