@@ -156,6 +156,8 @@ uint64_t lw_net_seed(const lw_net *net);
 int lw_net_n_pop(const lw_net *net);
 int lw_net_n_proj(const lw_net *net);
 lw_pop_view lw_net_pop(const lw_net *net, int pop);
+/** Index of the first local neuron whose gid is not below `gid` (n_local when there is none). **Local**. */
+int64_t lw_pop_local_first(const lw_pop_view *pop, int64_t gid);
 lw_proj_view lw_net_proj(const lw_net *net, int proj);
 /** Index by name, -1 when unknown. */
 int lw_net_pop_find(const lw_net *net, const char *name);

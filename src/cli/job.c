@@ -187,10 +187,7 @@ lw_err job_place(job *j, const lw_grid *grid) {
         err = lw_net_create(grid->part, &j->experiment->net, &j->net);
     LW_TRY(lw_comm_agree(j->world, err));
     j->net_grid = grid;
-    json_t *wall = json_object_get(j->results, "wall_s");
-    if (!wall) json_object_set_new(j->results, "wall_s", wall = json_object());
-    double before = json_number_value(json_object_get(wall, "build"));
-    json_object_set_new(wall, "build", json_real(before + lw_time_now() - begun));
+    job_wall_add(j, "build", lw_time_now() - begun);
     watch_resume(j->watch);
     return LW_OK;
 }
@@ -251,6 +248,10 @@ lw_err job_save(job *j, bool stage_done) {
     j->save_seconds += seconds;
     lw_free(results);
     return err;
+}
+
+lw_err job_save_running(void *payload) {
+    return job_save(payload, false);
 }
 
 lw_sim_options job_sim_options(const job *j) {

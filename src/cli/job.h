@@ -24,7 +24,7 @@ void watch_save_every(watch *w, double every, lw_err (*save)(void *payload), voi
 void watch_pause(watch *w);
 void watch_resume(watch *w);
 
-/* ------------------------------------------------------------------ job (job.c, place.c, summary.c) */
+/* ------------------------------------------------------------------ job (job.c, summary.c) */
 
 typedef struct job {
     const cmd_options *options;
@@ -61,6 +61,10 @@ lw_err job_place(job *j, const lw_grid *grid) LW_MUST_CHECK;
 void job_net_replace(job *j, lw_net *net);
 /** Write a checkpoint of the present state. stage_done: the running stage is finished. **Collective**. */
 lw_err job_save(job *j, bool stage_done) LW_MUST_CHECK;
+/** The same for a stage that goes on; payload is the job (a callback of the watch). */
+lw_err job_save_running(void *payload) LW_MUST_CHECK;
+/** Add seconds to results.wall_s.<key>. */
+void job_wall_add(job *j, const char *key, double seconds);
 /** Add a finished stage's object (stolen) to results: its keys also become the newest ones at top level. */
 void job_result(job *j, const char *stage, json_t *object, double seconds);
 /** summary.json, and standard output for --json. **Collective**. */

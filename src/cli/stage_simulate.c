@@ -69,10 +69,6 @@ static json_t *rates(job *j, double seconds_simulated) {
     return out;
 }
 
-static lw_err save(void *payload) {
-    return job_save(payload, false);
-}
-
 static lw_err advance(job *j, outputs *o, int64_t end) {
     lw_watch door = watch_door(j->watch);
     int64_t begin = lw_sim_step(j->sim);
@@ -99,7 +95,7 @@ lw_err stage_simulate(job *j) {
     int64_t begin = lw_sim_step(j->sim), end = state && !j->continues ? begin + x->steps : x->steps;
     outputs o = {0};
     lw_err err = lw_comm_agree(j->world, outputs_open(j, &o, begin));
-    watch_save_every(j->watch, x->checkpoint_every, save, j);
+    watch_save_every(j->watch, x->checkpoint_every, job_save_running, j);
     double begun = lw_time_now();
     if (err == LW_OK) err = advance(j, &o, end);
     double seconds = lw_time_now() - begun;

@@ -9,10 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static lw_err save(void *payload) {
-    return job_save(payload, false);
-}
-
 static lw_err metrics_save(job *j) {
     char path[4096];
     int64_t n;
@@ -49,7 +45,7 @@ lw_err stage_train(job *j) {
     j->net_changed = true;
     if (err == LW_OK && j->continues && lw_checkpoint_info_get(j->checkpoint).has_trainer)
         err = lw_checkpoint_trainer(j->checkpoint, j->trainer);
-    watch_save_every(j->watch, x->checkpoint_every, save, j);
+    watch_save_every(j->watch, x->checkpoint_every, job_save_running, j);
     if (err == LW_OK) err = lw_trainer_run(j->trainer, &hook, &door);
     watch_save_every(j->watch, 0, NULL, NULL);
     double seconds = lw_time_now() - begun;

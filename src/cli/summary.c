@@ -13,11 +13,15 @@ json_t *job_real(double x) {
     return isfinite(x) ? json_real(x) : json_null();
 }
 
-void job_result(job *j, const char *stage, json_t *object, double seconds) {
+void job_wall_add(job *j, const char *key, double seconds) {
     json_t *wall = json_object_get(j->results, "wall_s");
     if (!wall) json_object_set_new(j->results, "wall_s", wall = json_object());
-    double before = json_number_value(json_object_get(wall, stage));
-    json_object_set_new(wall, stage, json_real(before + seconds));
+    double before = json_number_value(json_object_get(wall, key));
+    json_object_set_new(wall, key, json_real(before + seconds));
+}
+
+void job_result(job *j, const char *stage, json_t *object, double seconds) {
+    job_wall_add(j, stage, seconds);
     json_object_set_new(object, "stage", json_string(stage));
     json_object_set_new(object, "seconds", json_real(seconds));
     json_object_update(j->results, object);

@@ -18,7 +18,7 @@ static volatile sig_atomic_t stop_asked, moves, moves_seen, paused;
 struct watch {
     const lw_comm *world;
     bool root, quiet, terminal;
-    double begun, shown, saved, agreed, every;
+    double begun, shown, saved, every;
     lw_err (*save)(void *payload);
     void *payload;
     char what[32]; /* the loop that is being timed, from its `first` safe point on */
@@ -50,7 +50,7 @@ lw_err watch_create(const lw_comm *world, const cmd_options *options, watch **ou
     w->root = lw_comm_rank(world) == 0;
     w->quiet = options->quiet;
     w->terminal = isatty(2);
-    w->begun = w->saved = w->shown = w->agreed = lw_time_now();
+    w->begun = w->saved = w->shown = lw_time_now();
     struct sigaction stop = {.sa_handler = on_stop}, alarm_action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
     for (int i = 0; i < 4; i++)
         sigaction(stop_signals[i], &stop, NULL);

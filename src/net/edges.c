@@ -93,27 +93,14 @@ static void edges_put(listing *l) {
         }
 }
 
-/* First local neuron of an ascending list whose gid is not below `gid`. */
-static int64_t local_first(const lw_pop_view *pop, int64_t gid) {
-    int64_t low = 0, high = pop->n_local;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (pop->gid[middle] < gid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 lw_err lw_net_edges_between(
     const lw_net *net, int proj, int64_t begin, int64_t end, lw_edge **edges, int64_t **edge_number, int64_t *n) {
     LW_ASSERT(proj >= 0 && proj < net->n_proj && begin <= end);
     const lw_proj_view *view = &net->proj[proj].view;
     listing l = {.proj = view, .pre = &net->pop[view->pre], .post = &net->pop[view->post]};
     l.row_gid = net->slot.gid + l.pre->slot_begin;
-    l.first = local_first(l.post, l.post->gid_begin + begin);
-    l.last = local_first(l.post, l.post->gid_begin + end);
+    l.first = lw_pop_local_first(l.post, l.post->gid_begin + begin);
+    l.last = lw_pop_local_first(l.post, l.post->gid_begin + end);
     lw_err err = lw_alloc((size_t)(l.last - l.first) + 1, sizeof *l.next, "synapses by target", &l.next);
     if (err == LW_OK) places_find(&l);
     if (err == LW_OK && edges) err = lw_alloc((size_t)l.n, sizeof *l.edge, "list of synapses", &l.edge);

@@ -182,6 +182,18 @@ void lw_net_destroy(lw_net **net) {
 
 /* ---- views */
 
+int64_t lw_pop_local_first(const lw_pop_view *pop, int64_t gid) {
+    int64_t low = 0, high = pop->n_local;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (pop->gid[middle] < gid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 const lw_comm *lw_net_comm(const lw_net *net) {
     return net->comm;
 }

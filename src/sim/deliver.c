@@ -28,13 +28,6 @@ enum {
     BLOCK_K = 256,   /* terms of a dense sum per pass: 256 lines of 64 bytes fill half of the first cache */
     BLOCK_LANES = 64 /* lanes of a dense weight gradient per pass */
 };
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
 
 #define REAL float
 #define WEIGHT float

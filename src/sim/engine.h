@@ -12,6 +12,15 @@
 #endif
 #include <lapwing/sim.h>
 
+/* length of the vectors of the register-tiled products */
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
 /** A population on this rank, inside the engine. All block arrays are real [n_local, width]. */
 typedef struct engine_pop {
     lw_pop_view view;

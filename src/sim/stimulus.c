@@ -349,15 +349,8 @@ static int given_compare(const void *a, const void *b) {
 
 /* Index among the local neurons, -1 when the neuron is elsewhere. */
 static int64_t local_find(const lw_pop_view *view, int64_t gid) {
-    int64_t low = 0, high = view->n_local;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (view->gid[middle] < gid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < view->n_local && view->gid[low] == gid ? low : -1;
+    int64_t at = lw_pop_local_first(view, gid);
+    return at < view->n_local && view->gid[at] == gid ? at : -1;
 }
 
 /* This rank's own part of the given spikes, by (step, neuron). */

@@ -13,13 +13,6 @@ enum {
     PANEL_BYTES = 1 << 19, /* a panel should stay in the second cache */
     PANEL_STEPS = 64
 };
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
 
 #define REAL float
 #define LW_T(name) name##_f32
