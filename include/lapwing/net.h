@@ -76,6 +76,7 @@ typedef struct lw_net_spec {
     const lw_projection_spec *proj;
     lw_partition partition;
     lw_dtype weight_type; /* of stored weight arrays */
+    int32_t threads;      /* target blocks per rank at least (0 counts as 1): one thread can work on each by itself */
 } lw_net_spec;
 
 typedef struct lw_net lw_net;
@@ -148,7 +149,31 @@ typedef struct lw_proj_view {
     double weight_value;
     lw_dtype weight_type;
     void *weight; /* [n_edges] of weight_type; writable (training); NULL when weight_one */
+    bool bundled; /* its synapses are in bundles (below): no slices, no targets, no weights here until lw_net_unbundle;
+                     n_edges counts them all the same, weight_one and weight_value hold */
 } lw_proj_view;
+
+/** Synapses of static projections, stored for delivery. Projections that are sparse and not learned, with one source
+ * population that spikes, one port, delays of at least a step, and the same storage of weights (the same one number for
+ * all, or arrays), each to another target population, make a *family*; what of it goes to one target block of this rank
+ * is a bundle. A row of a bundle holds all synapses of one source (slot slot_begin(pre) + row) in ascending delay, then
+ * ascending target: cell c = row * n_slices + slice holds synapses begin[c] .. begin[c+1]-1. */
+typedef struct lw_bundle {
+    int32_t family, block;
+    int32_t pre, port;
+    int32_t n_slices;
+    const int32_t *delay; /* [n_slices] steps, ascending, each >= 1 */
+    int64_t n_rows;       /* slots of pre */
+    int64_t n_edges;
+    bool begin_wide;    /* begin: int64_t, else uint32_t */
+    bool target_wide;   /* target: uint32_t, else uint16_t */
+    const void *begin;  /* [n_rows * n_slices + 1] */
+    const void *target; /* [n_edges] lid - first lid of the block */
+    bool weight_one;    /* all weights are weight_value, no array */
+    double weight_value;
+    lw_dtype weight_type;
+    const void *weight; /* [n_edges] of weight_type, or NULL */
+} lw_bundle;
 
 const lw_comm *lw_net_comm(const lw_net *net); /* the partition's communicator (owned by the net) */
 double lw_net_dt(const lw_net *net);
@@ -159,6 +184,21 @@ lw_pop_view lw_net_pop(const lw_net *net, int pop);
 /** Index of the first local neuron whose gid is not below `gid` (n_local when there is none). **Local**. */
 int64_t lw_pop_local_first(const lw_pop_view *pop, int64_t gid);
 lw_proj_view lw_net_proj(const lw_net *net, int proj);
+/** Bundles of this rank in the order in which a target adds them: by family, then by block. Families, and so the order
+ * of sums, are a property of the network; blocks are not, and no target is in two. */
+int lw_net_n_bundles(const lw_net *net);
+const lw_bundle *lw_net_bundle(const lw_net *net, int i);
+/** Target blocks: block b holds lids begin[b] .. begin[b+1]-1, begin has n_blocks + 1 entries. As many as
+ * lw_net_spec.threads or a multiple of it, of about equal numbers of synapses, and of fewer than 65536 neurons where
+ * that is worth it (targets of 2 bytes). */
+int lw_net_n_blocks(const lw_net *net);
+const int64_t *lw_net_block_begin(const lw_net *net);
+/** Every projection once, in the order in which a target adds their sums: members of families by family, then the
+ * others by number. [n_proj], borrowed. */
+const int32_t *lw_net_sum_order(const lw_net *net);
+/** Store bundled projections by themselves, as slices with targets and weights (sweeps and pruning want that; delivery
+ * gets slower, the sums stay the same). Views taken before are stale. **Local**. */
+lw_err lw_net_unbundle(lw_net *net) LW_MUST_CHECK;
 /** Index by name, -1 when unknown. */
 int lw_net_pop_find(const lw_net *net, const char *name);
 int lw_net_proj_find(const lw_net *net, const char *name);
