@@ -154,10 +154,10 @@ typedef struct lw_proj_view {
 } lw_proj_view;
 
 /** Synapses of static projections, stored for delivery. Projections that are sparse and not learned, with one source
- * population that spikes, one port, delays of at least a step, and the same storage of weights (the same one number for
- * all, or arrays), each to another target population, make a *family*; what of it goes to one target block of this rank
- * is a bundle. A row of a bundle holds all synapses of one source (slot slot_begin(pre) + row) in ascending delay, then
- * ascending target: cell c = row * n_slices + slice holds synapses begin[c] .. begin[c+1]-1. */
+ * population that spikes, one port and delays of at least a step, each to another target population, make a *family*;
+ * what of it goes to one target block of this rank with the same storage of weights (one and the same number, or
+ * arrays) is a bundle. A row of a bundle holds all synapses of one source (slot slot_begin(pre) + row) in ascending
+ * delay, then ascending target: cell c = row * n_slices + slice holds synapses begin[c] .. begin[c+1]-1. */
 typedef struct lw_bundle {
     int32_t family, block;
     int32_t pre, port;
@@ -165,11 +165,9 @@ typedef struct lw_bundle {
     const int32_t *delay; /* [n_slices] steps, ascending, each >= 1 */
     int64_t n_rows;       /* slots of pre */
     int64_t n_edges;
-    bool begin_wide;    /* begin: int64_t, else uint32_t */
-    bool target_wide;   /* target: uint32_t, else uint16_t */
-    const void *begin;  /* [n_rows * n_slices + 1] */
-    const void *target; /* [n_edges] lid - first lid of the block */
-    bool weight_one;    /* all weights are weight_value, no array */
+    const uint32_t *begin;  /* [n_rows * n_slices + 1] */
+    const uint16_t *target; /* [n_edges] lid - first lid of the block */
+    bool weight_one;        /* all weights are weight_value, no array */
     double weight_value;
     lw_dtype weight_type;
     const void *weight; /* [n_edges] of weight_type, or NULL */
@@ -189,8 +187,8 @@ lw_proj_view lw_net_proj(const lw_net *net, int proj);
 int lw_net_n_bundles(const lw_net *net);
 const lw_bundle *lw_net_bundle(const lw_net *net, int i);
 /** Target blocks: block b holds lids begin[b] .. begin[b+1]-1, begin has n_blocks + 1 entries. As many as
- * lw_net_spec.threads or a multiple of it, of about equal numbers of synapses, and of fewer than 65536 neurons where
- * that is worth it (targets of 2 bytes). */
+ * lw_net_spec.threads or a multiple of it, of about equal numbers of synapses, and of at most 65536 neurons (a block's
+ * inputs stay in the second-level cache, and a target takes 2 bytes). */
 int lw_net_n_blocks(const lw_net *net);
 const int64_t *lw_net_block_begin(const lw_net *net);
 /** Every projection once, in the order in which a target adds their sums: members of families by family, then the
