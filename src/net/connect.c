@@ -29,7 +29,7 @@ static lw_err one_source(net_draw *d, int64_t index) {
     return LW_OK;
 }
 
-static lw_err target_draw(net_rule *r, int64_t gid) {
+lw_err net_rule_draw(net_rule *r, int64_t gid) {
     const lw_projection_spec *spec = r->spec;
     int64_t index = gid - r->post->gid_begin, self = spec->pre == spec->post && !spec->autapses ? index : -1;
     lw_stream s = lw_stream_start(r->net->seed, LW_PURPOSE_CONNECT, (uint64_t)gid, (uint64_t)r->proj);
@@ -75,7 +75,7 @@ static lw_err connect_targets(net_rule *r, net_incoming *out) {
     int64_t capacity = expected_synapses(r);
     LW_TRY(lw_alloc((size_t)capacity, sizeof *out->source, "sources of synapses", &out->source));
     for (int64_t t = 0; t < r->post->n_local; t++) {
-        LW_TRY(target_draw(r, r->post->gid[t]));
+        LW_TRY(net_rule_draw(r, r->post->gid[t]));
         if (out->n + r->draw.n > capacity) {
             int64_t wider = capacity + capacity / 8 + r->draw.n;
             LW_TRY(lw_grow(&out->source, (size_t)capacity, (size_t)wider, sizeof *out->source, "sources of synapses"));
@@ -118,11 +118,25 @@ static lw_err amount_check(const net_rule *r) {
     return LW_OK;
 }
 
+/* The drawing rules of the target's side need no list of who was drawn: they can be asked again. */
+bool net_rule_of_target(const lw_projection_spec *spec) {
+    return spec->rule != LW_RULE_FIXED_OUTDEGREE && spec->rule != LW_RULE_SMALL_WORLD && spec->rule != LW_RULE_EDGES;
+}
+
+lw_err net_rule_open(const lw_net *net, const lw_projection_spec *spec, int32_t proj, net_rule *r) {
+    *r = (net_rule){.net = net, .spec = spec, .pre = &net->pop[spec->pre], .post = &net->pop[spec->post], .proj = proj};
+    return amount_check(r);
+}
+
+void net_rule_close(net_rule *r) {
+    net_draw_free(&r->draw);
+}
+
 lw_err net_connect(
     const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given, net_incoming *out) {
-    net_rule r = {.net = net, .spec = spec, .pre = &net->pop[spec->pre], .post = &net->pop[spec->post], .proj = proj};
+    net_rule r;
+    lw_err err = net_rule_open(net, spec, proj, &r);
     *out = (net_incoming){.n_targets = r.post->n_local};
-    lw_err err = amount_check(&r);
     if (err == LW_OK && complete(spec)) {
         out->complete = true;
         out->n = r.post->n_local * r.pre->size;
@@ -131,14 +145,13 @@ lw_err net_connect(
     }
     err = lw_comm_agree(net->comm, err);
     if (err == LW_OK && !out->complete) {
-        bool from_sources = spec->rule == LW_RULE_FIXED_OUTDEGREE || spec->rule == LW_RULE_SMALL_WORLD;
         if (spec->rule == LW_RULE_EDGES)
             err = net_connect_edges(&r, given, out);
         else
-            err = from_sources ? net_connect_sources(&r, out) : connect_targets(&r, out);
+            err = net_rule_of_target(spec) ? connect_targets(&r, out) : net_connect_sources(&r, out);
         err = lw_comm_agree(net->comm, err);
     }
-    net_draw_free(&r.draw);
+    net_rule_close(&r);
     if (err != LW_OK) net_incoming_free(out);
     return err;
 }

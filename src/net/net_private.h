@@ -148,7 +148,14 @@ typedef struct net_rule {
     int64_t n_edges;
     net_draw draw;
 } net_rule;
-/** **Collective**. */
+/** Whether the rule draws the sources of a target, so that net_rule_draw serves it. */
+bool net_rule_of_target(const lw_projection_spec *spec);
+/** A rule ready to draw: tables that all targets share are made here and given back by close. **Local**. */
+lw_err net_rule_open(const lw_net *net, const lw_projection_spec *spec, int32_t proj, net_rule *r) LW_MUST_CHECK;
+void net_rule_close(net_rule *r);
+/** Sources of one local target into r->draw, ascending; a pure function of the rule and the gid: storage asks twice. */
+lw_err net_rule_draw(net_rule *r, int64_t gid) LW_MUST_CHECK;
+/** All incoming synapses as lists. **Collective**. */
 lw_err net_connect(const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given,
     net_incoming *out) LW_MUST_CHECK;
 void net_incoming_free(net_incoming *in);
