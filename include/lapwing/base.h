@@ -139,7 +139,8 @@ typedef enum lw_purpose {
     LW_PURPOSE_PRUNE,    /* edge sampling:      a = (target gid << 32) ^ source gid, b = iteration */
     LW_PURPOSE_DATA,     /* generated data */
     LW_PURPOSE_ENCODE,   /* rate encoders */
-    LW_PURPOSE_CHECK     /* directions of gradcheck, tests */
+    LW_PURPOSE_CHECK,    /* directions of gradcheck, tests */
+    LW_PURPOSE_COUNT     /* synapses by target: a = node of the tree over targets (root 1), b = projection */
 } lw_purpose;
 
 /** 128 random bits. `draw` numbers successive draws of one (purpose, a, b). */
@@ -165,6 +166,11 @@ double lw_stream_gamma(lw_stream *s, double shape, double scale);
 double lw_stream_exponential(lw_stream *s, double mean);
 /** Poisson with mean 0 <= lambda <= 2^53: inversion of one uniform below 30, PTRS (Hoermann 1993) above. */
 int64_t lw_stream_poisson(lw_stream *s, double lambda);
+/** Successes in n <= 2^53 trials of probability p: inversion of one uniform for means below 10, BTRS (Hoermann 1993)
+ * above. */
+int64_t lw_stream_binomial(lw_stream *s, int64_t n, double p);
+/** How many of n draws without replacement fall on the `marked` of marked + plain <= 2^53 things. */
+int64_t lw_stream_hypergeometric(lw_stream *s, int64_t n, int64_t marked, int64_t plain);
 /** Uniform integer in [0, n), n >= 1, without bias. */
 uint64_t lw_stream_below(lw_stream *s, uint64_t n);
 /** Element i of a keyed pseudo-random permutation of [0, n) (Feistel network with cycle walking); the same for every

@@ -114,5 +114,116 @@ TEST(below_is_uniform_and_bounded) {
         CHECK_INT(lw_stream_below(&s, 1), 0);
 }
 
+/* Frequencies of all values that are expected ten times or more, against the law; and the moments. */
+static void check_law(const double *probability, int64_t first, int n_values, const int64_t *count) {
+    double chi2 = 0;
+    int bins = 0;
+    for (int i = 0; i < n_values; i++) {
+        double expected = N * probability[i];
+        CHECK(probability[i] > 0 || count[i] == 0);
+        if (expected < 10) continue;
+        chi2 += pow((double)count[i] - expected, 2) / expected;
+        bins++;
+    }
+    CHECK(bins > 0);
+    if (chi2 >= bins + 5 * sqrt(2.0 * bins) + 5) fprintf(stderr, "values from %lld:\n", (long long)first);
+    CHECK_CLOSE(chi2, bins, 5 * sqrt(2.0 * bins) + 5);
+}
+
+static double log_choose(double n, double k) {
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1);
+}
+
+/* Inversion, rejection, their border, both sides of one half, and few trials. */
+TEST(binomial_probabilities) {
+    static const struct {
+        int64_t n;
+        double p;
+    } cases[] = {{1, 0.3}, {7, 0.5}, {7, 0.9}, {40, 0.24}, {40, 0.26}, {1000, 0.0099}, {1000, 0.0101}, {300, 0.5},
+        {300, 0.77}, {100000, 0.001}, {1000000, 3e-6}, {20, 1 - 1e-9}};
+    static double law[4000];
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        static int64_t count[4000];
+        int64_t n = cases[c].n;
+        double p = cases[c].p;
+        int width = n < 4000 ? (int)n + 1 : 4000;
+        memset(count, 0, sizeof count);
+        for (int k = 0; k < width; k++)
+            law[k] = exp(log_choose((double)n, k) + k * log(p) + (double)(n - k) * log1p(-p));
+        lw_stream s = lw_stream_start(1, LW_PURPOSE_CHECK, 6, c);
+        for (int i = 0; i < N; i++) {
+            int64_t k = lw_stream_binomial(&s, n, p);
+            CHECK(k >= 0 && k <= n && k < width);
+            if (k >= 0 && k < width) count[k]++;
+        }
+        check_law(law, 0, width, count);
+    }
+    lw_stream s = lw_stream_start(1, LW_PURPOSE_CHECK, 7, 0);
+    CHECK_INT(lw_stream_binomial(&s, 0, 0.5), 0);
+    CHECK_INT(lw_stream_binomial(&s, 1000, 0), 0);
+    CHECK_INT(lw_stream_binomial(&s, 1000, 1), 1000);
+    CHECK_INT((int64_t)s.draw, 0); /* what is certain draws nothing */
+}
+
+/* 1e10 and 2^53 trials: moments, and the density near the mode against the normal law with Edgeworth's first term. */
+TEST(binomial_of_many_trials) {
+    static const struct { double n, p; } cases[] = {{1e10, 0.5}, {1e10, 0.01}, {0x1p53, 0.25}, {1e10, 2e-8}};
+    for (int c = 0; c < 4; c++) {
+        double n = cases[c].n, p = cases[c].p, q = 1 - p, mean = n * p, variance = n * p * q;
+        int64_t count[21] = {0};
+        lw_stream s = lw_stream_start(1, LW_PURPOSE_CHECK, 8, (uint64_t)c);
+        for (int i = 0; i < N; i++) {
+            double k = (double)lw_stream_binomial(&s, (int64_t)n, p);
+            x[i] = (k - mean) / sqrt(variance);
+            int bin = (int)floor(x[i] * 4 + 10.5);
+            if (c < 3) count[bin < 0 ? 0 : bin > 20 ? 20 : bin]++;
+        }
+        check_moments(x, 0, 1, 3 + (1 - 6 * p * q) / variance);
+        if (c == 3) continue;
+        double chi2 = 0, skew = (1 - 2 * p) / sqrt(variance), below = 0;
+        for (int bin = 0; bin < 21; bin++) {
+            double edge = (bin - 10 + 0.5) / 4, density = exp(-edge * edge / 2) / sqrt(2 * M_PI);
+            double cdf = bin == 20 ? 1 : 0.5 * erfc(-edge / sqrt(2)) - skew / 6 * (edge * edge - 1) * density;
+            double expected = N * (cdf - below);
+            chi2 += pow((double)count[bin] - expected, 2) / expected;
+            below = cdf;
+        }
+        CHECK(chi2 < 20 + 5 * sqrt(40));
+    }
+}
+
+TEST(hypergeometric_probabilities) {
+    static const int64_t cases[][3] = {{1, 1, 1}, {3, 5, 2}, {6, 5, 2}, {50, 60, 40}, {100, 100, 300}, {500, 600, 500},
+        {500, 2000, 300}, {40, 30, 100000}, {900, 600, 400}, {1000, 5000, 100000}};
+    static double law[1001];
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        static int64_t count[1001];
+        int64_t n = cases[c][0], marked = cases[c][1], plain = cases[c][2];
+        memset(count, 0, sizeof count);
+        for (int64_t k = 0; k <= n; k++)
+            law[k] = k > marked || n - k > plain
+                         ? 0
+                         : exp(log_choose((double)marked, (double)k) + log_choose((double)plain, (double)(n - k)) -
+                               log_choose((double)(marked + plain), (double)n));
+        lw_stream s = lw_stream_start(1, LW_PURPOSE_CHECK, 9, c);
+        for (int i = 0; i < N; i++) {
+            int64_t k = lw_stream_hypergeometric(&s, n, marked, plain);
+            CHECK(k >= 0 && k <= n);
+            if (k >= 0 && k <= n) count[k]++;
+        }
+        check_law(law, 0, (int)n + 1, count);
+    }
+    lw_stream s = lw_stream_start(1, LW_PURPOSE_CHECK, 10, 0);
+    CHECK_INT(lw_stream_hypergeometric(&s, 5, 0, 10), 0);
+    CHECK_INT(lw_stream_hypergeometric(&s, 5, 10, 0), 5);
+    CHECK_INT(lw_stream_hypergeometric(&s, 15, 5, 10), 5);
+    double all = 0x1p53, n = 1e10, marked = all / 4; /* draws are nearly independent */
+    for (int i = 0; i < N; i++)
+        x[i] = ((double)lw_stream_hypergeometric(&s, (int64_t)n, (int64_t)marked, (int64_t)(all - marked)) - n / 4) /
+               sqrt(n * 3 / 16);
+    check_moments(x, 0, 1, 3);
+}
+
 CHECK_MAIN(CASE(first_draws_are_draw_zero), CASE(normal_exponential_uniform_moments),
-    CASE(gamma_moments_on_both_sides_of_shape_one), CASE(poisson_probabilities), CASE(below_is_uniform_and_bounded))
+    CASE(gamma_moments_on_both_sides_of_shape_one), CASE(poisson_probabilities), CASE(below_is_uniform_and_bounded),
+    CASE(binomial_probabilities), CASE(binomial_of_many_trials), CASE(hypergeometric_probabilities))
