@@ -40,13 +40,17 @@ int64_t engine_exchange_pending(const lw_sim *sim, int level);
 /** Bytes and messages since creation. */
 void engine_exchange_traffic(const lw_sim *sim, int64_t *bytes, int64_t *messages);
 
-/* stimulus.c; Local */
+/* stimulus_create.c; Local */
 lw_err engine_stimulus_create(lw_sim *sim, const lw_sim_options *options) LW_MUST_CHECK;
 void engine_stimulus_destroy(lw_sim *sim);
-/** Draw the random numbers of step t, which engine_stimulus_add uses; needs nothing of the network's activity. */
-void engine_stimulus_draw(lw_sim *sim, int64_t t);
-/** Add the stimuli of population p at step t to its inputs, then its feed. */
-void engine_stimulus_add(lw_sim *sim, int p, int64_t t);
+/* stimulus.c; Local. Both work on the local neurons [first, last) of population p, give the same numbers for any
+ * ranges, and may run on disjoint ranges at the same time; `first` is a multiple of ENGINE_STIMULUS_BLOCK. */
+enum { ENGINE_STIMULUS_BLOCK = 64 };
+/** Draw the random numbers of step t ahead of engine_stimulus_add, which draws what is missing; needs nothing of the
+ * network's activity. */
+void engine_stimulus_draw(lw_sim *sim, int p, int64_t t, int64_t first, int64_t last);
+/** Add the stimuli of step t to the inputs, then the feed. */
+void engine_stimulus_add(lw_sim *sim, int p, int64_t t, int64_t first, int64_t last);
 
 /* record.c; Local */
 lw_err engine_record_create(lw_sim *sim) LW_MUST_CHECK;

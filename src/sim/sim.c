@@ -267,7 +267,10 @@ static void pop_step(lw_sim *sim, int p, int64_t t) {
 
 /* Populations by level; with several levels what one emits is known to all ranks before the next begins. */
 static void step(lw_sim *sim, int64_t t) {
-    engine_stimulus_draw(sim, t);
+    double start = lw_time_now();
+    for (int p = 0; p < sim->n_pop; p++)
+        engine_stimulus_draw(sim, p, t, 0, sim->pop[p].view.n_local);
+    sim->stats.s_stimulus += lw_time_now() - start;
     for (int level = 0; level < sim->n_levels; level++) {
         for (int p = 0; p < sim->n_pop; p++)
             if (sim->pop[p].view.level == level) pop_step(sim, p, t);

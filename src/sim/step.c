@@ -53,7 +53,7 @@ void engine_input(lw_sim *sim, int p, int64_t t) {
     for (int32_t k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++)
         deliver_projection(sim, &sim->proj[sim->incoming[k]], pop, t);
     double delivered = lw_time_now();
-    engine_stimulus_add(sim, p, t);
+    engine_stimulus_add(sim, p, t, 0, pop->view.n_local);
     sim->stats.s_deliver += delivered - start - (sim->stats.s_exchange - exchange);
     sim->stats.s_stimulus += lw_time_now() - delivered;
 }

@@ -4,28 +4,27 @@
  * compiled alone.
  */
 
-static void LW_T(add_counts)(int64_t n, double weight, const int32_t *restrict count, REAL *restrict acc) {
-    const REAL w = (REAL)weight;
-    for (int64_t i = 0; i < n; i++)
-        acc[i] += w * (REAL)count[i];
-}
-
-static void LW_T(add_values)(int64_t n, const double *restrict value, REAL *restrict acc) {
-    for (int64_t i = 0; i < n; i++)
-        acc[i] += (REAL)value[i];
-}
-
-/* amplitude NULL: `constant` for all */
-static void LW_T(add_current)(
-    int64_t n, int64_t width, const double *restrict amplitude, double constant, REAL *restrict acc) {
-    if (!amplitude) {
-        for (int64_t i = 0; i < n * width; i++)
-            acc[i] += (REAL)constant;
-        return;
+/* Stimuli that act on all neurons [first, last); what is drawn has been drawn. */
+static void LW_T(add)(
+    const lw_sim *sim, const stimulus *s, int64_t t, int64_t first, int64_t last, REAL *restrict acc) {
+    const int64_t width = sim->width, begin = first * width, end = last * width;
+    const REAL weight = (REAL)s->spec.weight;
+    for (int64_t b = begin / BLOCK; b * BLOCK < end; b++) {
+        int64_t n = end - b * BLOCK < BLOCK ? end - b * BLOCK : BLOCK;
+        REAL *restrict to = acc + b * BLOCK;
+        if (s->spec.kind == LW_STIMULUS_POISSON) {
+            int32_t count[BLOCK];
+            stimulus_counts(sim->stimulus, s, &sim->pop[s->spec.pop].view, width, t, b, n, count);
+            for (int64_t i = 0; i < n; i++)
+                to[i] += weight * (REAL)count[i];
+            continue;
+        }
+        const double *deviation = s->normal ? s->normal + (b * 2 + t % 2) * BLOCK : NULL;
+        for (int64_t i = 0; i < n; i++) {
+            double value = s->amplitude ? s->amplitude[(b * BLOCK + i) / width] : s->constant;
+            to[i] += (REAL)(deviation ? value + deviation[i] : value);
+        }
     }
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t lane = 0; lane < width; lane++)
-            acc[i * width + lane] += (REAL)amplitude[i];
 }
 
 static void LW_T(add_events)(int64_t n, int64_t width, const uint32_t *local, double weight, REAL *acc) {
@@ -35,8 +34,9 @@ static void LW_T(add_events)(int64_t n, int64_t width, const uint32_t *local, do
 }
 
 /* value: [channels, width], channel c goes to neuron c of the population */
-static void LW_T(add_feed)(const lw_pop_view *view, int64_t width, const float *restrict value, REAL *restrict acc) {
-    for (int64_t i = 0; i < view->n_local; i++) {
+static void LW_T(add_feed)(const lw_pop_view *view, int64_t width, const float *restrict value, int64_t first,
+    int64_t last, REAL *restrict acc) {
+    for (int64_t i = first; i < last; i++) {
         const float *restrict from = value + (view->gid[i] - view->gid_begin) * width;
         for (int64_t lane = 0; lane < width; lane++)
             acc[i * width + lane] += (REAL)from[lane];

@@ -186,7 +186,6 @@ static lw_err level_share(lw_tangent *t, int level, int64_t step, int64_t clock,
 /* From the end of step - 1 to the cut of `step`. */
 static lw_err to_cut(lw_tangent *t, int64_t step, int64_t clock, bool push) {
     lw_sim *sim = t->sim;
-    engine_stimulus_draw(sim, step);
     for (int level = 0; level < sim->n_levels; level++) {
         bool early = level + 1 < sim->n_levels;
         for (int p = 0; p < sim->n_pop; p++) {

@@ -214,7 +214,6 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
 static lw_err epoch_record(lw_tape *tape, int64_t t, int64_t end) {
     lw_sim *sim = tape->sim;
     for (int64_t begin = t; t < end; t++) {
-        engine_stimulus_draw(sim, tape->t0 + t);
         for (int level = 0; level < sim->n_levels; level++) {
             for (int p = 0; p < sim->n_pop; p++)
                 if (sim->pop[p].view.level == level) pop_record(tape, p, t);
