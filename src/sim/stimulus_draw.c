@@ -11,49 +11,77 @@
  */
 #include <math.h>
 #include "stimulus.h"
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
 enum { BLOCK = ENGINE_STIMULUS_BLOCK, NOISE_STEPS = 2 };
 
 /* ------------------------------------------------------------------ random bits */
 
-/* Philox4x32-10 of BLOCK counters under one key, in place. */
+/* Vectors of 64-bit lanes, of which only the lower halves count: the product of two lower halves is one instruction and
+ * gives both halves that a round of Philox wants. */
+typedef uint64_t wide __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
+enum { LANES = VECTOR_BYTES / 8 };
+
+static inline wide product(wide a, uint32_t factor) {
+#if defined(__AVX512F__)
+    return (wide)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(factor));
+#elif defined(__AVX2__)
+    return (wide)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(factor));
+#elif defined(__SSE2__) && !defined(__AVX__)
+    return (wide)_mm_mul_epu32((__m128i)a, _mm_set1_epi64x(factor));
+#else
+    return (a & 0xFFFFFFFFu) * factor;
+#endif
+}
+
+/* Philox4x32-10 of BLOCK counters (counter, group) under one key; two vectors at a time hide the latency of products.
+ */
 static void philox(
-    const uint32_t key[2], uint32_t *restrict c0, uint32_t *restrict c1, uint32_t *restrict c2, uint32_t *restrict c3) {
-    uint32_t k0 = key[0], k1 = key[1];
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < BLOCK; i++) {
-            uint64_t a = (uint64_t)0xD2511F53u * c0[i], b = (uint64_t)0xCD9E8D57u * c2[i];
-            uint32_t x = (uint32_t)(b >> 32) ^ c1[i] ^ k0, y = (uint32_t)(a >> 32) ^ c3[i] ^ k1;
-            c0[i] = x;
-            c1[i] = (uint32_t)b;
-            c2[i] = y;
-            c3[i] = (uint32_t)a;
+    const uint32_t key[2], const uint64_t counter[BLOCK], uint64_t group, uint32_t out[STIMULUS_WORDS][BLOCK]) {
+    enum { AT_ONCE = 2 };
+    for (int i = 0; i < BLOCK; i += AT_ONCE * LANES) {
+        wide c[AT_ONCE][STIMULUS_WORDS], zero = {0};
+        uint32_t k0 = key[0], k1 = key[1];
+        for (int v = 0; v < AT_ONCE; v++) {
+            c[v][0] = *(const wide *)(counter + i + v * LANES);
+            c[v][1] = c[v][0] >> 32;
+            c[v][2] = zero + group;
+            c[v][3] = zero + (group >> 32);
         }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
+        for (int round = 0; round < 10; round++) {
+            for (int v = 0; v < AT_ONCE; v++) {
+                wide a = product(c[v][0], 0xD2511F53u), b = product(c[v][2], 0xCD9E8D57u);
+                c[v][0] = (b >> 32) ^ c[v][1] ^ (zero + k0);
+                c[v][1] = b;
+                c[v][2] = (a >> 32) ^ c[v][3] ^ (zero + k1);
+                c[v][3] = a;
+            }
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
+        }
+        for (int w = 0; w < STIMULUS_WORDS; w++)
+            for (int v = 0; v < AT_ONCE; v++)
+                for (int lane = 0; lane < LANES; lane++)
+                    out[w][i + v * LANES + lane] = (uint32_t)c[v][w][lane];
     }
 }
 
 /* The words of the n elements of block b for one group of steps. */
 static void bits_draw(const stimulus *s, const lw_pop_view *view, int64_t width, int64_t group, int64_t b, int64_t n,
     uint32_t c[STIMULUS_WORDS][BLOCK]) {
-    int64_t neuron = b * BLOCK / width, lane = b * BLOCK % width;
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t a = (uint64_t)view->gid[neuron] | (uint64_t)lane << 40;
-        c[0][i] = (uint32_t)a;
-        c[1][i] = (uint32_t)(a >> 32);
-        if (++lane == width) {
-            lane = 0;
-            neuron++;
+    uint64_t counter[BLOCK] = {0};
+    if (width == 1) {
+        for (int64_t i = 0; i < n; i++)
+            counter[i] = (uint64_t)view->gid[b * BLOCK + i];
+    } else {
+        for (int64_t i = 0; i < n; i++) {
+            int64_t element = b * BLOCK + i;
+            counter[i] = (uint64_t)view->gid[element / width] | (uint64_t)(element % width) << 40;
         }
     }
-    for (int64_t i = n; i < BLOCK; i++)
-        c[0][i] = c[1][i] = 0;
-    for (int i = 0; i < BLOCK; i++) {
-        c[2][i] = (uint32_t)group;
-        c[3][i] = (uint32_t)((uint64_t)group >> 32);
-    }
-    philox(s->key, c[0], c[1], c[2], c[3]);
+    philox(s->key, counter, (uint64_t)group, c);
 }
 
 /* Strictly inside (0, 1). */
@@ -117,15 +145,17 @@ int stimulus_table(double mean, uint32_t table[STIMULUS_TABLE_MAX]) {
     return n;
 }
 
-/* Thresholds <= u, of BLOCK words: the sums of four vectors stay in registers. */
+typedef uint32_t words __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef int32_t sums __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+
+/* count[i] += thresholds <= u[i], of BLOCK words: the sums of four vectors stay in registers. */
 static void table_count(const uint32_t *table, int n_table, const uint32_t *u, int32_t *count) {
-    typedef uint32_t words __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
-    typedef int32_t sums __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
-    enum { LANES = VECTOR_BYTES / 4 };
-    for (int i = 0; i < BLOCK; i += 4 * LANES) {
-        words a = *(const words *)(u + i), b = *(const words *)(u + i + LANES);
-        words c = *(const words *)(u + i + 2 * LANES), d = *(const words *)(u + i + 3 * LANES);
-        sums n0 = {0}, n1 = {0}, n2 = {0}, n3 = {0};
+    enum { STEP = VECTOR_BYTES / 4 };
+    for (int i = 0; i < BLOCK; i += 4 * STEP) {
+        words a = *(const words *)(u + i), b = *(const words *)(u + i + STEP);
+        words c = *(const words *)(u + i + 2 * STEP), d = *(const words *)(u + i + 3 * STEP);
+        sums *to = (sums *)(count + i);
+        sums n0 = to[0], n1 = to[1], n2 = to[2], n3 = to[3];
         for (int k = 0; k < n_table; k++) { /* true is -1 */
             uint32_t threshold = table[k];
             n0 -= (sums)(a >= threshold);
@@ -133,18 +163,34 @@ static void table_count(const uint32_t *table, int n_table, const uint32_t *u, i
             n2 -= (sums)(c >= threshold);
             n3 -= (sums)(d >= threshold);
         }
-        *(sums *)(count + i) = n0;
-        *(sums *)(count + i + LANES) = n1;
-        *(sums *)(count + i + 2 * LANES) = n2;
-        *(sums *)(count + i + 3 * LANES) = n3;
+        to[0] = n0;
+        to[1] = n1;
+        to[2] = n2;
+        to[3] = n3;
     }
+}
+
+/* Most blocks reach only the first thresholds; the rest are for blocks that have a word beyond. */
+static void block_count(const uint32_t *table, int n_table, const uint32_t *u, int32_t *count) {
+    const uint32_t RARE =
+        0xFFFFFFFFu - (uint32_t)((UINT64_C(1) << 32) / (16 * BLOCK)); /* reached by one of 16 blocks */
+    int n = 0;
+    uint32_t most = 0;
+    while (n < n_table && table[n] < RARE)
+        n++;
+    for (int i = 0; i < BLOCK; i++) {
+        count[i] = 0;
+        most = u[i] > most ? u[i] : most;
+    }
+    table_count(table, n, u, count);
+    if (n < n_table && most >= table[n]) table_count(table + n, n_table - n, u, count);
 }
 
 void stimulus_counts(const engine_stimulus *all, const stimulus *s, const lw_pop_view *view, int64_t width, int64_t t,
     int64_t b, int64_t n, int32_t count[BLOCK]) {
     const uint32_t *u = s->bits + (b * STIMULUS_WORDS + t % STIMULUS_WORDS) * BLOCK;
     if (s->table) {
-        table_count(s->table, s->n_table, u, count);
+        block_count(s->table, s->n_table, u, count);
         return;
     }
     uint64_t number = (uint64_t)(s - all->item);
