@@ -24,6 +24,7 @@ typedef enum lw_rule {
     LW_RULE_ONE_TO_ONE,
     LW_RULE_FIXED_INDEGREE,     /* n sources for every target, uniform */
     LW_RULE_FIXED_OUTDEGREE,    /* n targets for every source, uniform */
+    LW_RULE_FIXED_TOTAL_NUMBER, /* n synapses in all, target and source of each uniform */
     LW_RULE_PAIRWISE_BERNOULLI, /* every pair with probability p */
     LW_RULE_SMALL_WORLD, /* directed Watts-Strogatz (1998): ring, n/2 neighbours on each side, both directions, each
                             edge's target replaced by a random one with probability p; pre = post */

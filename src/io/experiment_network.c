@@ -148,6 +148,7 @@ static lw_err rule(
         lw_rule rule;
     } rules[] = {{"all_to_all", "", LW_RULE_ALL_TO_ALL}, {"one_to_one", "", LW_RULE_ONE_TO_ONE},
         {"fixed_indegree", "i", LW_RULE_FIXED_INDEGREE}, {"fixed_outdegree", "i", LW_RULE_FIXED_OUTDEGREE},
+        {"fixed_total_number", "i", LW_RULE_FIXED_TOTAL_NUMBER},
         {"pairwise_bernoulli", "p", LW_RULE_PAIRWISE_BERNOULLI}, {"small_world", "ip", LW_RULE_SMALL_WORLD}};
     for (size_t k = 0; k < sizeof rules / sizeof rules[0]; k++) {
         if (strcmp(call.name, rules[k].name)) continue;
@@ -169,13 +170,15 @@ static lw_err rule(
             [LW_RULE_ONE_TO_ONE] = 1,
             [LW_RULE_FIXED_INDEGREE] = (double)proj->n,
             [LW_RULE_FIXED_OUTDEGREE] = (double)proj->n * (double)n_pre / (double)n_post,
+            [LW_RULE_FIXED_TOTAL_NUMBER] = (double)proj->n / (double)n_post,
             [LW_RULE_PAIRWISE_BERNOULLI] = proj->p * (double)n_pre,
             [LW_RULE_SMALL_WORLD] = (double)proj->n};
         *fan_in = in[proj->rule] > 0 ? in[proj->rule] : 1;
         return LW_OK;
     }
     return yaml_fail(node,
-        "all_to_all, one_to_one, fixed_indegree(n), fixed_outdegree(n), pairwise_bernoulli(p), small_world(k, p)");
+        "all_to_all, one_to_one, fixed_indegree(n), fixed_outdegree(n), fixed_total_number(n), pairwise_bernoulli(p), "
+        "small_world(k, p)");
 }
 
 static lw_err projection(

@@ -40,6 +40,9 @@ lw_err net_rule_draw(net_rule *r, int64_t gid) {
         return one_source(&r->draw, index);
     case LW_RULE_FIXED_INDEGREE:
         return net_draw_some(&r->draw, &s, spec->n, r->pre->size, self, !spec->multapses);
+    case LW_RULE_FIXED_TOTAL_NUMBER:
+        return net_draw_some(
+            &r->draw, &s, r->count[net_local_number(r->net, spec->post, index)], r->pre->size, self, !spec->multapses);
     case LW_RULE_PAIRWISE_BERNOULLI:
         return net_draw_bernoulli(&r->draw, &s, spec->p, r->pre->size, self);
     case LW_RULE_FIXED_OUTDEGREE:
@@ -59,6 +62,9 @@ static int64_t expected_synapses(const net_rule *r) {
         return r->post->n_local * r->pre->size;
     case LW_RULE_FIXED_INDEGREE:
         return r->post->n_local * r->spec->n;
+    case LW_RULE_FIXED_TOTAL_NUMBER:
+        p = (double)r->spec->n / ((double)r->post->size * (double)r->pre->size);
+        return (int64_t)(pairs * p + 6 * sqrt(pairs * p)) + 1;
     case LW_RULE_PAIRWISE_BERNOULLI:
         return (int64_t)(pairs * p + 6 * sqrt(pairs * p * (1 - p))) + 1;
     case LW_RULE_ONE_TO_ONE:
@@ -105,6 +111,9 @@ static lw_err amount_check(const net_rule *r) {
     case LW_RULE_FIXED_INDEGREE:
         n = targets * (double)r->spec->n;
         break;
+    case LW_RULE_FIXED_TOTAL_NUMBER:
+        n = targets / (double)r->post->size * (double)r->spec->n;
+        break;
     case LW_RULE_FIXED_OUTDEGREE:
     case LW_RULE_SMALL_WORLD:
         n = (double)r->pre->size * (double)r->spec->n / r->net->partition.size;
@@ -125,11 +134,14 @@ bool net_rule_of_target(const lw_projection_spec *spec) {
 
 lw_err net_rule_open(const lw_net *net, const lw_projection_spec *spec, int32_t proj, net_rule *r) {
     *r = (net_rule){.net = net, .spec = spec, .pre = &net->pop[spec->pre], .post = &net->pop[spec->post], .proj = proj};
-    return amount_check(r);
+    LW_TRY(amount_check(r));
+    return spec->rule == LW_RULE_FIXED_TOTAL_NUMBER ? net_total_counts(r) : LW_OK;
 }
 
 void net_rule_close(net_rule *r) {
     net_draw_free(&r->draw);
+    lw_free(r->count);
+    r->count = NULL;
 }
 
 lw_err net_connect(

@@ -146,6 +146,7 @@ typedef struct net_rule {
     int64_t source_begin, source_end, per_round; /* source-side rules: share of this rank, sources a round */
     const lw_edge *edges;                        /* given edges of this rank */
     int64_t n_edges;
+    int64_t *count; /* [n_local of post] synapses of each local target, LW_RULE_FIXED_TOTAL_NUMBER */
     net_draw draw;
 } net_rule;
 /** Whether the rule draws the sources of a target, so that net_rule_draw serves it. */
@@ -159,6 +160,10 @@ lw_err net_rule_draw(net_rule *r, int64_t gid) LW_MUST_CHECK;
 lw_err net_connect(const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given,
     net_incoming *out) LW_MUST_CHECK;
 void net_incoming_free(net_incoming *in);
+
+/* ---- total.c */
+/** r->count of LW_RULE_FIXED_TOTAL_NUMBER. **Local**. */
+lw_err net_total_counts(net_rule *r) LW_MUST_CHECK;
 
 /* ---- arrive.c: rules whose synapses travel; both **Collective** up to the last step, which is local */
 lw_err net_connect_sources(net_rule *r, net_incoming *out) LW_MUST_CHECK;

@@ -88,6 +88,18 @@ static lw_err degree_check(
     return LW_OK;
 }
 
+static lw_err total_check(const lw_projection_spec *proj, int64_t n_pre, int64_t n_post, bool self_excluded) {
+    double pairs = (double)(n_pre - self_excluded) * (double)n_post;
+    double most = pairs > 0 && (proj->multapses || pairs > 0x1p53) ? 0x1p53 : pairs;
+    LW_CHECK(proj->n >= 0 && (double)proj->n <= most, LW_EUSE,
+        "fixed_total_number %lld; allowed: 0 to %.0f (%lld sources, %lld targets%s%s)", (long long)proj->n, most,
+        (long long)n_pre, (long long)n_post, self_excluded ? ", no autapses" : "",
+        proj->multapses ? "" : ", no multapses");
+    LW_CHECK(proj->multapses || pairs <= 0x1p53, LW_EUSE,
+        "fixed_total_number without multapses among %.3g pairs; allowed: at most %.3g pairs", pairs, 0x1p53);
+    return LW_OK;
+}
+
 static lw_err rule_check(
     const lw_projection_spec *proj, const lw_population_spec *pre, const lw_population_spec *post) {
     bool same = proj->pre == proj->post, self = same && !proj->autapses;
@@ -103,6 +115,8 @@ static lw_err rule_check(
         return degree_check("fixed_indegree", proj->n, pre->size, self, proj->multapses, pre->name);
     case LW_RULE_FIXED_OUTDEGREE:
         return degree_check("fixed_outdegree", proj->n, post->size, self, proj->multapses, post->name);
+    case LW_RULE_FIXED_TOTAL_NUMBER:
+        return total_check(proj, pre->size, post->size, self);
     case LW_RULE_SMALL_WORLD:
         LW_CHECK(
             same, LW_EUSE, "small_world from \"%s\" to \"%s\"; allowed: within one population", pre->name, post->name);

@@ -95,6 +95,13 @@ TEST(projections) {
     refuse("fixed_indegree -1", NULL, NULL);
     proj[0].rule = LW_RULE_FIXED_OUTDEGREE, proj[0].n = 7, proj[0].multapses = false;
     refuse("fixed_outdegree 7", "0 to 6", "\"b\"");
+    proj[0].rule = LW_RULE_FIXED_TOTAL_NUMBER, proj[0].n = 61, proj[0].multapses = false;
+    refuse("fixed_total_number 61", "0 to 60", "10 sources, 6 targets");
+    proj[0].rule = LW_RULE_FIXED_TOTAL_NUMBER, proj[0].post = 0, proj[0].n = 91;
+    proj[0].multapses = proj[0].autapses = false;
+    refuse("fixed_total_number 91", "0 to 90", "no autapses");
+    proj[0].rule = LW_RULE_FIXED_TOTAL_NUMBER, proj[0].n = -2;
+    refuse("fixed_total_number -2", NULL, NULL);
     proj[1].pre = 0;
     refuse("one_to_one", "10 and 6", "equal sizes");
     proj[1].pre = 2, proj[1].autapses = false;
