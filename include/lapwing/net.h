@@ -150,6 +150,7 @@ typedef struct lw_proj_view {
     double weight_value;
     lw_dtype weight_type;
     void *weight; /* [n_edges] of weight_type; writable (training); NULL when weight_one */
+    bool plastic; /* a synapse model changes the weights while the network runs */
     bool bundled; /* its synapses are in bundles (below): no slices, no targets, no weights here until lw_net_unbundle;
                      n_edges counts them all the same, weight_one and weight_value hold */
 } lw_proj_view;
@@ -227,10 +228,46 @@ int32_t lw_net_owner(const lw_net *net, int64_t gid);
 /** gid of a local neuron. */
 int64_t lw_net_gid(const lw_net *net, int64_t lid);
 
+/** A run: the synapses of one source with one delay to some local targets, ascending, wherever they are stored. */
+typedef struct lw_run {
+    int64_t row;   /* slot of the source - slot_begin(pre) */
+    int32_t delay; /* steps */
+    int64_t n;
+    int64_t edge;             /* edge number of the first; -1 in a bundle */
+    const uint32_t *target32; /* [n], [n] or (dense) neither: targets are target_add + what stands there, or + i */
+    const uint16_t *target16;
+    int64_t target_add;
+    const void *weight; /* [n] of weight_type; NULL: all weight_value */
+    lw_dtype weight_type;
+    double weight_value;
+} lw_run;
+/** Number among the local neurons of post. */
+static inline int64_t lw_run_target(const lw_run *run, int64_t i) {
+    return run->target_add + (run->target16 ? run->target16[i] : run->target32 ? (int64_t)run->target32[i] : i);
+}
+static inline double lw_run_weight(const lw_run *run, int64_t i) {
+    if (!run->weight) return run->weight_value;
+    return run->weight_type == LW_F32 ? (double)((const float *)run->weight)[i] : ((const double *)run->weight)[i];
+}
+/** Walks all local synapses of a projection that end on the local targets [first, last) of post: by piece of storage,
+ * then row, then ascending delay; so each target meets its synapses in the order (source, delay, place). Runs are not
+ * empty. **Local**. */
+typedef struct lw_run_walk {
+    const lw_net *net;
+    int32_t proj;
+    int64_t first, last;
+    int32_t bundle, slice; /* where the walk is */
+    int64_t row;
+} lw_run_walk;
+lw_run_walk lw_net_runs(const lw_net *net, int proj, int64_t first, int64_t last);
+bool lw_run_next(lw_run_walk *walk, lw_run *run);
+/** Smallest and largest delay of a projection in the whole network; -1 without synapses. **Local**. */
+void lw_net_proj_delays(const lw_net *net, int proj, int32_t *low, int32_t *high);
+
 /** Local synapses of a projection sorted by (target gid, source gid, order), and for each its edge number here (both
- * from lw_alloc, caller frees; either may be NULL). target and source are indices within the populations; `order`
- * counts the synapses of a pair from 0, by delay, then as they are stored. **Local**. The canonical order of
- * checkpoints. */
+ * from lw_alloc, caller frees; either may be NULL; numbers are -1 for a bundled projection). target and source are
+ * indices within the populations; `order` counts the synapses of a pair from 0, by delay, then as they are stored.
+ * **Local**. The canonical order of checkpoints. */
 lw_err lw_net_edges(const lw_net *net, int proj, lw_edge **edges, int64_t **edge_number, int64_t *n) LW_MUST_CHECK;
 /** The same for targets [begin, end) only (indices in the population), for work in portions. **Local**. */
 lw_err lw_net_edges_between(const lw_net *net, int proj, int64_t begin, int64_t end, lw_edge **edges,

@@ -14,7 +14,7 @@ typedef struct count {
 
 /* One record per local target, and the rank that sums it up. */
 static lw_err targets_count(
-    const lw_net *net, const lw_proj_view *view, const lw_pop_view *post, count **out, int32_t **dest) {
+    const lw_net *net, int proj, const lw_proj_view *view, const lw_pop_view *post, count **out, int32_t **dest) {
     lw_span all = {post->size, 0, post->size};
     LW_TRY(lw_alloc((size_t)post->n_local, sizeof **out, "synapses by target", out));
     LW_TRY(lw_alloc((size_t)post->n_local, sizeof **dest, "synapses by target", dest));
@@ -22,8 +22,10 @@ static lw_err targets_count(
         (*out)[t] = (count){.target = post->gid[t] - post->gid_begin, .n = view->dense ? view->n_rows : 0};
         (*dest)[t] = lw_slab_owner(all, (*out)[t].target, lw_comm_size(lw_net_comm(net)));
     }
-    for (int64_t e = 0; e < view->n_edges && !view->dense; e++)
-        (*out)[view->target[e]].n++;
+    lw_run run;
+    for (lw_run_walk w = lw_net_runs(net, proj, 0, post->n_local); !view->dense && lw_run_next(&w, &run);)
+        for (int64_t i = 0; i < run.n; i++)
+            (*out)[lw_run_target(&run, i)].n++;
     return LW_OK;
 }
 
@@ -73,7 +75,7 @@ lw_err checkpoint_order_find(const lw_net *net, int proj, checkpoint_order *out)
     int64_t *first = NULL, *from = NULL, n_counted = 0, n_first = 0;
     int32_t *dest = NULL;
     *out = (checkpoint_order){.n_global = view.n_edges_global};
-    lw_err err = targets_count(net, &view, &post, &mine, &dest);
+    lw_err err = targets_count(net, proj, &view, &post, &mine, &dest);
     if (err == LW_OK) err = lw_alloc((size_t)lw_comm_size(comm), sizeof *from, "synapses by target", &from);
     LW_TRY_TO(lw_comm_agree(comm, err), done);
     LW_TRY_TO(lw_comm_route(comm, post.n_local, dest, mine, sizeof *mine, (void **)&counted, &n_counted, from), done);

@@ -31,33 +31,20 @@ typedef struct saving {
 
 /* ---- what is one number for all */
 
-/* Smallest and largest delay of the whole projection. **Collective** */
-static void delays_survey(const saving *s, int64_t range[2]) {
-    int64_t most[2] = {INT64_MIN, INT64_MIN};
-    for (int32_t i = 0; i < s->view.n_slices; i++) {
-        const lw_slice *slice = &s->view.slice[i];
-        if (slice->edge_begin == slice->edge_end) continue;
-        if (-(int64_t)slice->delay > most[0]) most[0] = -(int64_t)slice->delay;
-        if (slice->delay > most[1]) most[1] = slice->delay;
-    }
-    lw_comm_max_i64(s->comm, most, 2);
-    range[0] = -most[0];
-    range[1] = most[1];
-}
-
 /* Whether some pair has several synapses on this rank. Local. */
 static lw_err multapses_find(const saving *s, bool *found) {
     const lw_proj_view *v = &s->view;
-    int64_t *row_of = NULL; /* [n_local of post] row (+ 1) that met the target last */
+    int64_t n_local = lw_net_pop(s->net, v->post).n_local, *row_of = NULL; /* [n_local] row (+ 1) that met it last */
+    lw_run run;
     *found = false;
     if (v->dense) return LW_OK;
-    LW_TRY(lw_alloc((size_t)lw_net_pop(s->net, v->post).n_local, sizeof *row_of, "multapses", &row_of));
-    for (int64_t r = 0; r < v->n_rows && !*found; r++)
-        for (int32_t i = 0; i < v->n_slices; i++)
-            for (int64_t e = v->slice[i].row_begin[r]; e < v->slice[i].row_begin[r + 1]; e++) {
-                *found = *found || row_of[v->target[e]] == r + 1;
-                row_of[v->target[e]] = r + 1;
-            }
+    LW_TRY(lw_alloc((size_t)n_local, sizeof *row_of, "multapses", &row_of));
+    for (lw_run_walk w = lw_net_runs(s->net, s->proj, 0, n_local); lw_run_next(&w, &run) && !*found;)
+        for (int64_t i = 0; i < run.n; i++) {
+            int64_t t = lw_run_target(&run, i);
+            *found = *found || row_of[t] == run.row + 1;
+            row_of[t] = run.row + 1;
+        }
     lw_free(row_of);
     return LW_OK;
 }
@@ -179,14 +166,13 @@ lw_err checkpoint_projection_save(lw_h5_writer *w, const lw_comm *comm, const lw
         LW_TRY(
             number_save(&s, "weight", H5T_NATIVE_DOUBLE, port_unit(&s).text, "synaptic weight", &s.view.weight_value));
     if (s.view.n_edges_global == 0) return LW_OK;
-    int64_t delay[2];
+    int32_t delay[2];
     bool multapses = false;
-    delays_survey(&s, delay);
+    lw_net_proj_delays(net, proj, &delay[0], &delay[1]);
     LW_TRY(lw_comm_agree(comm, multapses_find(&s, &multapses)));
     int64_t any = multapses;
     lw_comm_max_i64(comm, &any, 1);
-    int32_t one = (int32_t)delay[0];
-    if (delay[0] == delay[1]) LW_TRY(number_save(&s, "delay", H5T_NATIVE_INT32, "1", "delay in steps", &one));
+    if (delay[0] == delay[1]) LW_TRY(number_save(&s, "delay", H5T_NATIVE_INT32, "1", "delay in steps", &delay[0]));
     s.wanted[COLUMN_TARGET] = s.wanted[COLUMN_SOURCE] = true;
     s.wanted[COLUMN_WEIGHT] = !s.view.weight_one;
     s.wanted[COLUMN_DELAY] = delay[0] != delay[1];

@@ -90,40 +90,28 @@ static lw_err slots_renumber(compact *c) {
     return LW_OK;
 }
 
-/* New index of the source of each edge, UINT32_MAX where it leaves; by edge number. */
-static void edge_sources(const compact *c, const lw_proj_view *proj, uint32_t *source) {
-    const int64_t *row_index = c->slot_index + c->net->pop[proj->pre].slot_begin;
-    int64_t n_local = c->net->pop[proj->post].n_local;
-    for (int32_t s = 0; s < proj->n_slices; s++) {
-        for (int64_t r = 0; r < proj->n_rows; r++) {
-            int64_t begin = proj->dense ? r * n_local : proj->slice[s].row_begin[r];
-            int64_t end = proj->dense ? begin + n_local : proj->slice[s].row_begin[r + 1];
-            for (int64_t e = begin; e < end; e++)
-                source[e] = row_index[r] < 0 ? UINT32_MAX : (uint32_t)row_index[r];
-        }
-    }
-}
-
 /* Kept synapses of one projection (net_given). **Local** */
 static lw_err kept_edges(void *payload, int proj, lw_edge **edges, int64_t *n) {
     const compact *c = payload;
     const lw_proj_view *view = &c->net->proj[proj].view;
     const uint8_t *keep = c->keep_edge ? c->keep_edge[proj] : NULL;
     const int64_t *target_index = c->index + c->net->pop[view->post].lid_begin;
-    int64_t n_all = 0, *number = NULL;
-    uint32_t *source = NULL;
+    const int64_t *row_index = c->slot_index + c->net->pop[view->pre].slot_begin;
+    net_edges_out all;
+    int64_t n_all = 0;
+    unsigned wanted = NET_EDGES_EDGE | NET_EDGES_ROW | (keep ? NET_EDGES_NUMBER : 0);
+    LW_ASSERT(!keep || !view->bundled);
     *n = 0;
-    LW_TRY(lw_net_edges(c->net, proj, edges, &number, &n_all));
-    lw_err err = lw_alloc((size_t)n_all, sizeof *source, "sources of synapses", &source);
-    if (err == LW_OK) edge_sources(c, view, source);
+    lw_err err = net_edges_list(c->net, proj, 0, c->net->pop[view->post].n_local, wanted, &all, &n_all);
     for (int64_t i = 0; i < n_all && err == LW_OK; i++) {
-        lw_edge e = (*edges)[i];
+        lw_edge e = all.edge[i];
         e.target = target_index[net_local_number(c->net, view->post, e.target)];
-        e.source = source[number[i]];
-        if (e.target >= 0 && e.source != UINT32_MAX && (!keep || keep[number[i]])) (*edges)[(*n)++] = e;
+        e.source = row_index[all.row[i]];
+        if (e.target >= 0 && e.source >= 0 && (!keep || keep[all.number[i]])) all.edge[(*n)++] = e;
     }
-    lw_free(source);
-    lw_free(number);
+    lw_free(all.row);
+    lw_free(all.number);
+    *edges = all.edge;
     return err;
 }
 
@@ -193,7 +181,8 @@ lw_err lw_net_compact(const lw_net *net, const uint8_t *keep_neuron, const uint8
         .pop = pop,
         .proj = proj,
         .partition = net->partition.kind,
-        .weight_type = net->weight_type};
+        .weight_type = net->weight_type,
+        .threads = net->threads};
     net_given given = {.payload = &c, .edges = kept_edges, .neurons = kept_neurons};
     err = net_build_partitioned(net->comm, &spec, &given, out);
 done:

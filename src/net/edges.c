@@ -13,110 +13,82 @@ double lw_net_weight(const lw_proj_view *proj, int64_t edge) {
                                        : ((const double *)proj->weight)[edge];
 }
 
-/* One projection while its edges are listed, or those of its local targets [first, last). Rows are walked outermost and
- * slices within, so that each target meets its synapses in the order (source, delay, place) and nothing is sorted. */
+/* One projection while the edges of its local targets [first, last) are listed: each target meets its synapses in the
+ * order (source, delay, place), so nothing is sorted. */
 typedef struct listing {
-    const lw_proj_view *proj;
-    const lw_pop_view *pre, *post;
+    const lw_net *net;
+    int proj;
     int64_t first, last;
-    const int64_t *row_gid; /* [n_rows] */
-    int64_t *next;          /* [last - first + 1] place of the next synapse of each target */
+    int64_t *next; /* [last - first + 1] place of the next synapse of each target */
     int64_t n;
-    lw_edge *edge;   /* [n] or NULL */
-    int64_t *number; /* [n] or NULL */
+    net_edges_out *out;
 } listing;
-
-/* First of the ascending targets [begin, end) that is not below t. */
-static int64_t lower_bound(const uint32_t *target, int64_t begin, int64_t end, int64_t t) {
-    while (begin < end) {
-        int64_t middle = begin + (end - begin) / 2;
-        if (target[middle] < t)
-            begin = middle + 1;
-        else
-            end = middle;
-    }
-    return begin;
-}
-
-/* Edges of one row in one slice that go to the targets of this listing. */
-static void stretch_find(const listing *l, const lw_slice *slice, int64_t row, int64_t *begin, int64_t *end) {
-    int64_t n_local = l->post->n_local;
-    if (l->proj->dense) {
-        *begin = row * n_local + l->first;
-        *end = row * n_local + l->last;
-        return;
-    }
-    *begin = slice->row_begin[row];
-    *end = slice->row_begin[row + 1];
-    if (l->first > 0) *begin = lower_bound(l->proj->target, *begin, *end, l->first);
-    if (l->last < n_local) *end = lower_bound(l->proj->target, *begin, *end, l->last);
-}
-
-static int64_t target_of(const listing *l, int64_t row, int64_t number) {
-    return l->proj->dense ? number - row * l->post->n_local : l->proj->target[number];
-}
 
 /* next[t] = first place of target t. */
 static void places_find(listing *l) {
-    int64_t begin = 0, end = 0;
-    for (int64_t r = 0; r < l->proj->n_rows; r++)
-        for (int32_t s = 0; s < l->proj->n_slices; s++) {
-            stretch_find(l, &l->proj->slice[s], r, &begin, &end);
-            for (int64_t i = begin; i < end; i++)
-                l->next[target_of(l, r, i) - l->first + 1]++;
-        }
+    lw_run run;
+    for (lw_run_walk w = lw_net_runs(l->net, l->proj, l->first, l->last); lw_run_next(&w, &run);)
+        for (int64_t i = 0; i < run.n; i++)
+            l->next[lw_run_target(&run, i) - l->first + 1]++;
     for (int64_t t = 0; t < l->last - l->first; t++)
         l->next[t + 1] += l->next[t];
     l->n = l->next[l->last - l->first];
 }
 
-static void edge_put(listing *l, int64_t row, int64_t number, int32_t delay) {
-    int64_t target = target_of(l, row, number), at = l->next[target - l->first]++;
-    if (l->number) l->number[at] = number;
-    if (!l->edge) return;
-    int64_t gid = l->post->gid[target];
-    lw_edge *e = &l->edge[at];
-    *e = (lw_edge){.target = gid - l->post->gid_begin,
-        .source = l->row_gid[row] - l->pre->gid_begin,
-        .weight = lw_net_weight(l->proj, number),
-        .delay = delay};
-    if (at > 0 && e[-1].target == e->target && e[-1].source == e->source) e->order = e[-1].order + 1;
+static void run_put(listing *l, const lw_run *run) {
+    const lw_proj_view *v = &l->net->proj[l->proj].view;
+    const lw_pop_view *pre = &l->net->pop[v->pre], *post = &l->net->pop[v->post];
+    int64_t source = l->net->slot.gid[pre->slot_begin + run->row] - pre->gid_begin;
+    for (int64_t i = 0; i < run->n; i++) {
+        int64_t target = lw_run_target(run, i), at = l->next[target - l->first]++;
+        if (l->out->number) l->out->number[at] = run->edge < 0 ? -1 : run->edge + i;
+        if (l->out->row) l->out->row[at] = (uint32_t)run->row;
+        if (!l->out->edge) continue;
+        lw_edge *e = &l->out->edge[at];
+        *e = (lw_edge){.target = post->gid[target] - post->gid_begin,
+            .source = source,
+            .weight = lw_run_weight(run, i),
+            .delay = run->delay};
+        if (at > 0 && e[-1].target == e->target && e[-1].source == e->source) e->order = e[-1].order + 1;
+    }
 }
 
-static void edges_put(listing *l) {
-    int64_t begin = 0, end = 0;
-    for (int64_t r = 0; r < l->proj->n_rows; r++)
-        for (int32_t s = 0; s < l->proj->n_slices; s++) {
-            stretch_find(l, &l->proj->slice[s], r, &begin, &end);
-            for (int64_t i = begin; i < end; i++)
-                edge_put(l, r, i, l->proj->slice[s].delay);
-        }
+lw_err net_edges_list(
+    const lw_net *net, int proj, int64_t first, int64_t last, unsigned wanted, net_edges_out *out, int64_t *n) {
+    listing l = {.net = net, .proj = proj, .first = first, .last = last, .out = out};
+    lw_run run;
+    *out = (net_edges_out){0};
+    lw_err err = lw_alloc((size_t)(last - first) + 1, sizeof *l.next, "synapses by target", &l.next);
+    if (err == LW_OK) places_find(&l);
+    if (err == LW_OK && wanted & NET_EDGES_EDGE)
+        err = lw_alloc((size_t)l.n, sizeof *out->edge, "list of synapses", &out->edge);
+    if (err == LW_OK && wanted & NET_EDGES_NUMBER)
+        err = lw_alloc((size_t)l.n, sizeof *out->number, "edge numbers", &out->number);
+    if (err == LW_OK && wanted & NET_EDGES_ROW) err = lw_alloc((size_t)l.n, sizeof *out->row, "sources", &out->row);
+    if (err == LW_OK) {
+        for (lw_run_walk w = lw_net_runs(net, proj, first, last); lw_run_next(&w, &run);)
+            run_put(&l, &run);
+    } else {
+        lw_free(out->edge);
+        lw_free(out->number);
+        lw_free(out->row);
+        *out = (net_edges_out){0};
+    }
+    lw_free(l.next);
+    *n = err == LW_OK ? l.n : 0;
+    return err;
 }
 
 lw_err lw_net_edges_between(
     const lw_net *net, int proj, int64_t begin, int64_t end, lw_edge **edges, int64_t **edge_number, int64_t *n) {
     LW_ASSERT(proj >= 0 && proj < net->n_proj && begin <= end);
-    const lw_proj_view *view = &net->proj[proj].view;
-    listing l = {.proj = view, .pre = &net->pop[view->pre], .post = &net->pop[view->post]};
-    l.row_gid = net->slot.gid + l.pre->slot_begin;
-    l.first = lw_pop_local_first(l.post, l.post->gid_begin + begin);
-    l.last = lw_pop_local_first(l.post, l.post->gid_begin + end);
-    lw_err err = lw_alloc((size_t)(l.last - l.first) + 1, sizeof *l.next, "synapses by target", &l.next);
-    if (err == LW_OK) places_find(&l);
-    if (err == LW_OK && edges) err = lw_alloc((size_t)l.n, sizeof *l.edge, "list of synapses", &l.edge);
-    if (err == LW_OK && edge_number) err = lw_alloc((size_t)l.n, sizeof *l.number, "edge numbers", &l.number);
-    if (err == LW_OK) {
-        edges_put(&l);
-    } else {
-        lw_free(l.edge);
-        lw_free(l.number);
-        l.edge = NULL;
-        l.number = NULL;
-    }
-    lw_free(l.next);
-    if (edges) *edges = l.edge;
-    if (edge_number) *edge_number = l.number;
-    *n = err == LW_OK ? l.n : 0;
+    const lw_pop_view *post = &net->pop[net->proj[proj].view.post];
+    net_edges_out out;
+    unsigned wanted = (edges ? NET_EDGES_EDGE : 0) | (edge_number ? NET_EDGES_NUMBER : 0);
+    int64_t first = lw_pop_local_first(post, post->gid_begin + begin);
+    lw_err err = net_edges_list(net, proj, first, lw_pop_local_first(post, post->gid_begin + end), wanted, &out, n);
+    if (edges) *edges = out.edge;
+    if (edge_number) *edge_number = out.number;
     return err;
 }
 

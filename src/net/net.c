@@ -48,6 +48,7 @@ static lw_err net_begin(const lw_comm *comm, const lw_net_spec *spec, int32_t *o
     net->seed = spec->seed;
     net->dt = spec->dt;
     net->weight_type = spec->weight_type;
+    net->threads = spec->threads;
     net->n_pop = spec->n_pop;
     net->n_proj = spec->n_proj;
     net->delay_min = net->delay_max = 1;
@@ -55,6 +56,7 @@ static lw_err net_begin(const lw_comm *comm, const lw_net_spec *spec, int32_t *o
     LW_TRY(lw_alloc((size_t)net->n_pop, sizeof *net->pop, "populations", &net->pop));
     LW_TRY(lw_alloc((size_t)net->n_proj, sizeof *net->proj, "projections", &net->proj));
     LW_TRY(pops_create(net, spec));
+    LW_TRY(net_blocks(net, spec));
     return projs_create(net, spec);
 }
 
@@ -100,12 +102,7 @@ lw_err net_build(const lw_comm *comm, const lw_net_spec *spec, const net_given *
     LW_TRY_TO(lw_comm_agree(comm, err), done);
     LW_TRY_TO(lw_comm_dup(comm, &net->comm), done);
     LW_TRY_TO(net_neurons(net, spec, given), done);
-    for (int32_t i = 0; i < net->n_proj; i++) {
-        net_incoming in;
-        err = net_connect(net, &spec->proj[i], i, given, &in);
-        if (err == LW_OK) err = net_storage(net, &spec->proj[i], i, &in);
-        if (err != LW_OK) goto done;
-    }
+    LW_TRY_TO(net_connections(net, spec, given), done);
     LW_TRY_TO(lw_comm_agree(comm, net_slots(net)), done);
     err = lw_comm_agree(comm, delays_finish(net));
 done:
@@ -167,6 +164,12 @@ void lw_net_destroy(lw_net **net) {
         pop_free(&n->pop[p]);
     for (int32_t i = 0; n->proj && i < n->n_proj; i++)
         proj_free(&n->proj[i]);
+    for (int32_t b = 0; b < n->n_bundles; b++)
+        net_bundle_free(&n->bundle[b]);
+    lw_free(n->bundle);
+    lw_free(n->block_begin);
+    lw_free(n->family);
+    lw_free(n->sum_order);
     lw_free(n->pop);
     lw_free(n->proj);
     lw_free(n->gid);
@@ -296,12 +299,19 @@ int64_t lw_net_gid(const lw_net *net, int64_t lid) {
 
 static int64_t proj_bytes(const net_proj *proj) {
     const lw_proj_view *v = &proj->view;
+    if (v->bundled) return 0;
     int64_t bytes = v->n_slices * (int64_t)sizeof *v->slice;
     if (!v->weight_one) bytes += v->n_edges * (int64_t)lw_dtype_size(v->weight_type);
     if (!v->dense)
         bytes +=
             v->n_edges * (int64_t)sizeof *v->target + v->n_slices * (v->n_rows + 1) * (int64_t)sizeof *proj->row_begin;
     return bytes;
+}
+
+static int64_t bundle_bytes(const lw_bundle *b) {
+    int64_t bytes = b->n_slices * (int64_t)sizeof *b->delay + b->n_edges * (int64_t)sizeof *b->target;
+    if (!b->weight_one) bytes += b->n_edges * (int64_t)lw_dtype_size(b->weight_type);
+    return bytes + (b->n_rows * b->n_slices + 1) * (int64_t)sizeof *b->begin;
 }
 
 lw_net_stats lw_net_stats_get(const lw_net *net) {
@@ -313,6 +323,8 @@ lw_net_stats lw_net_stats_get(const lw_net *net) {
         here += net->proj[i].view.n_edges;
         s.bytes_synapses += proj_bytes(&net->proj[i]);
     }
+    for (int32_t b = 0; b < net->n_bundles; b++)
+        s.bytes_synapses += bundle_bytes(&net->bundle[b].view);
     s.bytes_neurons = net->n_local * 8 + net->slot.n * 24 + (net->partition.owner ? s.neurons * 4 : 0);
     for (int32_t p = 0; p < net->n_pop; p++)
         s.bytes_neurons += net->pop[p].n_local * 8 * (1 + net->pop[p].model->n_param + net->pop[p].model->n_state);

@@ -31,6 +31,12 @@ typedef struct net_proj {
     int32_t delay_positive;        /* smallest >= 1, whole network; -1 when there is none */
 } net_proj;
 
+typedef struct net_bundle {
+    lw_bundle view;
+    uint32_t *row_source; /* [n_row_source] as in net_proj */
+    int64_t n_row_source;
+} net_bundle;
+
 struct lw_net {
     lw_comm *comm;
     uint64_t seed;
@@ -44,6 +50,11 @@ struct lw_net {
     int64_t *gid; /* [n_local] ascending; the populations' lists are parts of it */
     lw_slot_view slot;
     int32_t delay_min, delay_max, n_levels;
+    int32_t threads, n_blocks, n_bundles;
+    int64_t *block_begin; /* [n_blocks + 1] */
+    net_bundle *bundle;   /* [n_bundles] */
+    int32_t *family;      /* [n_proj] number of its family, -1 without */
+    int32_t *sum_order;   /* [n_proj] */
 };
 
 /** Where a network comes from when not from draws: lw_net_compact hands over what the first network holds. Called on
@@ -169,9 +180,86 @@ lw_err net_total_counts(net_rule *r) LW_MUST_CHECK;
 lw_err net_connect_sources(net_rule *r, net_incoming *out) LW_MUST_CHECK;
 lw_err net_connect_edges(net_rule *r, const net_given *given, net_incoming *out) LW_MUST_CHECK;
 
-/* ---- storage.c: incoming synapses -> slices */
-/** Everything of one projection, except that rows are its own sources only. Takes `in` over. **Collective**. */
-lw_err net_storage(lw_net *net, const lw_projection_spec *spec, int32_t proj, net_incoming *in) LW_MUST_CHECK;
+/* ---- synapse.c */
+/** The synapses of one projection before they are stored, asked target by target: drawn each time, or from a list. */
+typedef struct net_synapses {
+    const lw_net *net;
+    const lw_projection_spec *spec;
+    const lw_pop_view *pre, *post;
+    int32_t proj;
+    int32_t one_delay; /* steps, when all have the same constant one; else -1 */
+    bool drawn;
+    net_rule rule;   /* drawn */
+    net_incoming in; /* listed */
+    /* of the target asked for last, [n]: */
+    int64_t n, begin; /* begin: number of the first in the list */
+    const uint32_t *source;
+    double *weight; /* after net_synapses_weights */
+    int32_t *delay; /* after net_synapses_delays */
+    int64_t room;
+    uint32_t *scratch;
+} net_synapses;
+/** **Local**; the rule must be one of the target's side. */
+lw_err net_synapses_drawn(
+    const lw_net *net, const lw_projection_spec *spec, int32_t proj, net_synapses *y) LW_MUST_CHECK;
+/** **Collective**. */
+lw_err net_synapses_listed(const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given,
+    net_synapses *y) LW_MUST_CHECK;
+void net_synapses_free(net_synapses *y);
+/** Sources of local target t of post, ascending, multapses side by side in their order. **Local**. */
+lw_err net_synapses_target(net_synapses *y, int64_t t) LW_MUST_CHECK;
+void net_synapses_weights(net_synapses *y, int64_t t);
+lw_err net_synapses_delays(net_synapses *y, int64_t t) LW_MUST_CHECK;
+
+/* ---- storage.c: a projection by itself */
+/** What is to be known of a projection's synapses before they are stored; first of this rank, then of all. */
+typedef struct net_survey {
+    int32_t *delay; /* [n] of listed synapses, in steps; NULL: all have one_delay */
+    int64_t multapses, delay_low, delay_high, delay_positive;
+    double weight_low, weight_high; /* of given edges */
+} net_survey;
+net_survey net_survey_start(void);
+/** Of all ranks, into the survey and the projection. view.n_edges must be known. **Collective**. */
+void net_survey_join(lw_net *net, int32_t proj, net_survey *s);
+/** Of listed synapses; decides how the projection is stored. **Collective**. The caller frees s->delay. */
+lw_err net_survey_listed(lw_net *net, net_synapses *y, net_survey *s) LW_MUST_CHECK;
+/** Everything of one projection, except that rows are its own sources only. **Collective**. */
+lw_err net_storage(lw_net *net, net_synapses *y, const net_survey *survey) LW_MUST_CHECK;
+void net_weight_put(lw_dtype type, void *weight, int64_t edge, double w);
+
+/* ---- blocks.c */
+/** Target blocks of this rank. **Local**. */
+lw_err net_blocks(lw_net *net, const lw_net_spec *spec) LW_MUST_CHECK;
+/** Synapses that a projection will have, as far as its rule tells; 0 for given edges. **Local**. */
+double net_synapses_expected(const lw_net_spec *spec, int32_t proj);
+
+/* ---- family.c */
+/** Synapses of all projections: by themselves or in bundles. **Collective**. */
+lw_err net_connections(lw_net *net, const lw_net_spec *spec, const net_given *given) LW_MUST_CHECK;
+
+/* ---- edges.c */
+typedef struct net_edges_out {
+    lw_edge *edge;
+    int64_t *number;
+    uint32_t *row; /* slot of the source - slot_begin(pre) */
+} net_edges_out;
+enum { NET_EDGES_EDGE = 1, NET_EDGES_NUMBER = 2, NET_EDGES_ROW = 4 };
+/** Synapses of the local targets [first, last) in the canonical order, with what is wanted of each; from lw_alloc.
+ * **Local**. */
+lw_err net_edges_list(const lw_net *net, int proj, int64_t first, int64_t last, unsigned wanted, net_edges_out *out,
+    int64_t *n) LW_MUST_CHECK;
+
+/* ---- bundle.c */
+/** A projection that is to be bundled, while its family is built. */
+typedef struct net_member {
+    net_synapses synapses;
+    net_survey survey;
+} net_member;
+/** One bundle: members (ascending by target population) of one family and one storage of weights, targets in the block.
+ * **Local**. */
+lw_err net_bundle_build(
+    lw_net *net, net_member *const *member, int32_t n, int32_t block, net_bundle *out) LW_MUST_CHECK;
+void net_bundle_free(net_bundle *b);
 
 /* ---- slots.c */
 /** A set of indices in [0, size): a bitmap in pages of 4 KiB that exist only where something is, so that memory follows

@@ -50,17 +50,14 @@ static lw_err arcs_list(const lw_net *net, const int64_t *vertex_begin, arc **ou
     for (int32_t i = 0; i < net->n_proj; i++) {
         const lw_proj_view *proj = &net->proj[i].view;
         const lw_pop_view *pre = &net->pop[proj->pre], *post = &net->pop[proj->post];
-        for (int32_t s = 0; s < proj->n_slices; s++) {
-            for (int64_t r = 0; r < proj->n_rows; r++) {
-                int64_t slot = pre->slot_begin + r,
-                        source = vertex_begin[net->slot.owner[slot]] + net->slot.owner_lid[slot];
-                int64_t begin = proj->dense ? r * post->n_local : proj->slice[s].row_begin[r];
-                int64_t end = proj->dense ? begin + post->n_local : proj->slice[s].row_begin[r + 1];
-                for (int64_t e = begin; e < end; e++) {
-                    int64_t lid = post->lid_begin + (proj->dense ? e - begin : proj->target[e]);
-                    load[lid]++;
-                    if (here + lid != source) (*out)[n++] = (arc){.at = here + lid, .to = source, .load = 1};
-                }
+        lw_run run;
+        for (lw_run_walk w = lw_net_runs(net, i, 0, post->n_local); lw_run_next(&w, &run);) {
+            int64_t slot = pre->slot_begin + run.row;
+            int64_t source = vertex_begin[net->slot.owner[slot]] + net->slot.owner_lid[slot];
+            for (int64_t k = 0; k < run.n; k++) {
+                int64_t lid = post->lid_begin + lw_run_target(&run, k);
+                load[lid]++;
+                if (here + lid != source) (*out)[n++] = (arc){.at = here + lid, .to = source, .load = 1};
             }
         }
     }

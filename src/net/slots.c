@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Slots: the sources that this rank needs, found with a paged bitmap, and the row tables of projections brought from
- * their own sources to the slots of the population.
+ * Slots: the sources that this rank needs, found with a paged bitmap, and the row tables of projections and bundles
+ * brought from their own sources to the slots of the population.
  */
 #include "net_private.h"
 
@@ -60,6 +60,9 @@ static lw_err pop_slots(const lw_net *net, int32_t p, uint32_t **source, int64_t
         for (int64_t r = 0; r < proj->n_row_source && err == LW_OK; r++)
             err = net_set_add(&set, proj->row_source ? proj->row_source[r] : r);
     }
+    for (int32_t b = 0; b < net->n_bundles && err == LW_OK; b++)
+        for (int64_t r = 0; net->bundle[b].view.pre == p && r < net->bundle[b].n_row_source && err == LW_OK; r++)
+            err = net_set_add(&set, net->bundle[b].row_source[r]);
     if (err == LW_OK) {
         net_set_finish(&set);
         *n = set.n;
@@ -84,7 +87,7 @@ static lw_err rows_expand(net_proj *proj, const uint32_t *slot, int64_t n_slots)
     lw_proj_view *view = &proj->view;
     int64_t *wide = NULL, n_from = proj->n_row_source;
     view->n_rows = n_slots;
-    if (!view->dense && n_slots != n_from) {
+    if (!view->dense && !view->bundled && n_slots != n_from) {
         LW_TRY(lw_alloc((size_t)view->n_slices * (size_t)(n_slots + 1), sizeof *wide, "row table", &wide));
         for (int32_t s = 0; s < view->n_slices; s++)
             expand(
@@ -96,6 +99,29 @@ static lw_err rows_expand(net_proj *proj, const uint32_t *slot, int64_t n_slots)
         ((lw_slice *)view->slice)[s].row_begin = proj->row_begin + s * (n_slots + 1);
     lw_free(proj->row_source);
     proj->row_source = NULL;
+    return LW_OK;
+}
+
+/* The same for a bundle: every row has a cell per delay. */
+static lw_err cells_expand(net_bundle *bundle, const uint32_t *slot, int64_t n_slots) {
+    lw_bundle *view = &bundle->view;
+    int64_t n_from = bundle->n_row_source, width = view->n_slices, r = 0;
+    uint32_t *wide = NULL;
+    view->n_rows = n_slots;
+    if (n_slots != n_from) {
+        LW_TRY(lw_alloc((size_t)n_slots * (size_t)width + 1, sizeof *wide, "row table", &wide));
+        for (int64_t i = 0; i < n_slots; i++) {
+            bool own = r < n_from && bundle->row_source[r] == slot[i];
+            for (int64_t s = 0; s < width; s++)
+                wide[i * width + s] = view->begin[r * width + (own ? s : 0)];
+            r += own;
+        }
+        wide[n_slots * width] = (uint32_t)view->n_edges;
+        lw_free((void *)view->begin);
+        view->begin = wide;
+    }
+    lw_free(bundle->row_source);
+    bundle->row_source = NULL;
     return LW_OK;
 }
 
@@ -129,6 +155,8 @@ lw_err net_slots(lw_net *net) {
         net->slot.n += net->pop[p].n_slots;
         for (int32_t i = 0; i < net->n_proj && err == LW_OK; i++)
             if (net->proj[i].view.pre == p) err = rows_expand(&net->proj[i], source[p], net->pop[p].n_slots);
+        for (int32_t b = 0; b < net->n_bundles && err == LW_OK; b++)
+            if (net->bundle[b].view.pre == p) err = cells_expand(&net->bundle[b], source[p], net->pop[p].n_slots);
     }
     if (err == LW_OK) err = slot_arrays(net, source);
     for (int32_t p = 0; source && p < net->n_pop; p++)

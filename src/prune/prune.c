@@ -105,6 +105,7 @@ lw_err lw_prune_run(lw_net *net, const lw_sim_options *sim_options, const lw_pru
     *report = NULL;
     LW_CHECK(spec->pop >= 0 && spec->pop < lw_net_n_pop(net), LW_EUSE, "population number %d of %d", (int)spec->pop,
         lw_net_n_pop(net));
+    LW_TRY(lw_comm_agree(comm, lw_net_unbundle(net))); /* synapses to be removed are named by their numbers */
     LW_TRY(lw_comm_agree(comm, lw_alloc(1, sizeof *job.report, "a pruning report", &job.report)));
     job.report->method = spec->method;
     job.report->p_median = job.report->p_max_inverse = NAN;

@@ -131,7 +131,8 @@ lw_err lw_sim_create(lw_net *net, const lw_sim_options *options, lw_sim **out) {
     int64_t before = lw_mem_now();
     lw_sim *sim = NULL;
     *out = NULL;
-    lw_err err = lw_alloc(1, sizeof *sim, "an engine", &sim);
+    lw_err err = lw_net_unbundle(net);
+    if (err == LW_OK) err = lw_alloc(1, sizeof *sim, "an engine", &sim);
     if (err == LW_OK) {
         sim->net = net;
         sim->options = *options;

@@ -31,15 +31,13 @@ static int sops_kind(const lw_train_spec *spec, const lw_proj_view *proj, bool d
 }
 
 /* Synapses of each source of a projection that end on this rank, by index within the population. */
-static void fan_local(const lw_net *net, const lw_proj_view *proj, int64_t *fan) {
-    lw_pop_view pre = lw_net_pop(net, proj->pre), post = lw_net_pop(net, proj->post);
+static void fan_local(const lw_net *net, int proj, int64_t *fan) {
+    lw_proj_view v = lw_net_proj(net, proj);
+    lw_pop_view pre = lw_net_pop(net, v.pre), post = lw_net_pop(net, v.post);
     lw_slot_view slots = lw_net_slots(net);
-    for (int64_t r = 0; r < proj->n_rows; r++) {
-        int64_t n = proj->dense ? post.n_local : 0;
-        for (int32_t s = 0; s < proj->n_slices && !proj->dense; s++)
-            n += proj->slice[s].row_begin[r + 1] - proj->slice[s].row_begin[r];
-        fan[slots.gid[pre.slot_begin + r] - pre.gid_begin] += n;
-    }
+    lw_run run;
+    for (lw_run_walk w = lw_net_runs(net, proj, 0, post.n_local); lw_run_next(&w, &run);)
+        fan[slots.gid[pre.slot_begin + run.row] - pre.gid_begin] += run.n;
 }
 
 /* Collective over the partition. */
@@ -62,7 +60,7 @@ static lw_err sops_create(const lw_grid *grid, const lw_net *net, const lw_train
         lw_pop_view pre = lw_net_pop(net, proj.pre);
         int64_t *to = s->fan[sops_kind(spec, &proj, s->direct)];
         memset(fan, 0, (size_t)pre.size * sizeof *fan);
-        fan_local(net, &proj, fan);
+        fan_local(net, i, fan);
         lw_comm_sum_i64(grid->part, fan, pre.size);
         for (int64_t n = 0; n < pre.n_local; n++)
             to[pre.lid_begin + n] += fan[pre.gid[n] - pre.gid_begin];

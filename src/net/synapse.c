@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The synapses of one projection before they are stored, target by target: sources from a list or drawn (again) by the
+ * rule, weights and delays from their distributions. A pure function of the specification: whoever asks, and how often,
+ * gets the same numbers.
+ */
+#include <math.h>
+#include "net_private.h"
+
+/* Key of a synapse's draws: a and b as lw_purpose says. */
+static uint64_t key_a(const net_synapses *y, int64_t t, int64_t source) {
+    return (uint64_t)y->post->gid[t] << 32 ^ (uint64_t)(y->pre->gid_begin + source);
+}
+static uint64_t key_b(const net_synapses *y, int32_t order) {
+    return (uint64_t)y->proj | (uint64_t)order << 32;
+}
+
+/* Element of a list of weights or delays, as spec.c says. */
+static int64_t list_index(const net_synapses *y, int64_t t, int64_t source) {
+    int64_t target = y->post->gid[t] - y->post->gid_begin;
+    return y->spec->rule == LW_RULE_ALL_TO_ALL ? target * y->pre->size + source : target;
+}
+
+/* Number among equal sources, walking k upwards. */
+static int32_t order_of(const net_synapses *y, int64_t k, int32_t previous) {
+    return k == 0 || y->source[k] != y->source[k - 1] ? 0 : previous + 1;
+}
+
+static lw_err delay_steps(const net_synapses *y, double ms, int32_t *steps) {
+    double dt = y->net->dt;
+    LW_CHECK(isfinite(ms) && ms <= NET_DELAY_MOST * dt, LW_EUSE,
+        "projection \"%s\": a drawn delay of %g ms; allowed: at most %g ms", y->net->proj[y->proj].view.name, ms,
+        NET_DELAY_MOST * dt);
+    *steps = ms == 0 ? 0 : ms < dt ? 1 : (int32_t)lround(ms / dt);
+    return LW_OK;
+}
+
+/* Without rule and list yet. */
+static lw_err synapses_begin(const lw_net *net, const lw_projection_spec *spec, int32_t proj, net_synapses *y) {
+    *y = (net_synapses){.net = net,
+        .spec = spec,
+        .pre = &net->pop[spec->pre],
+        .post = &net->pop[spec->post],
+        .proj = proj,
+        .one_delay = -1};
+    if (spec->rule == LW_RULE_EDGES || spec->delay.kind != LW_DIST_CONSTANT) return LW_OK;
+    return delay_steps(y, lw_dist_value(&spec->delay, 0, 0, LW_PURPOSE_DELAY, 0, 0), &y->one_delay);
+}
+
+lw_err net_synapses_drawn(const lw_net *net, const lw_projection_spec *spec, int32_t proj, net_synapses *y) {
+    LW_TRY(synapses_begin(net, spec, proj, y));
+    y->drawn = true;
+    return net_rule_open(net, spec, proj, &y->rule);
+}
+
+lw_err net_synapses_listed(
+    const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given, net_synapses *y) {
+    lw_err err = lw_comm_agree(net->comm, synapses_begin(net, spec, proj, y));
+    if (err == LW_OK) err = net_connect(net, spec, proj, given, &y->in);
+    return err;
+}
+
+void net_synapses_free(net_synapses *y) {
+    if (y->drawn) net_rule_close(&y->rule);
+    net_incoming_free(&y->in);
+    lw_free(y->scratch);
+    lw_free(y->weight);
+    lw_free(y->delay);
+    *y = (net_synapses){0};
+}
+
+static lw_err reserve(net_synapses *y, int64_t n) {
+    if (n <= y->room) return LW_OK;
+    int64_t room = n + n / 4 + 64;
+    LW_TRY(lw_grow(&y->scratch, (size_t)y->room, (size_t)room, sizeof *y->scratch, "sources of a target"));
+    LW_TRY(lw_grow(&y->weight, (size_t)y->room, (size_t)room, sizeof *y->weight, "weights of a target"));
+    LW_TRY(lw_grow(&y->delay, (size_t)y->room, (size_t)room, sizeof *y->delay, "delays of a target"));
+    y->room = room;
+    return LW_OK;
+}
+
+lw_err net_synapses_target(net_synapses *y, int64_t t) {
+    if (y->drawn) {
+        LW_TRY(net_rule_draw(&y->rule, y->post->gid[t]));
+        y->n = y->rule.draw.n;
+        LW_TRY(reserve(y, y->n));
+        for (int64_t k = 0; k < y->n; k++)
+            y->scratch[k] = (uint32_t)y->rule.draw.index[k];
+        y->source = y->scratch;
+    } else if (y->in.complete) {
+        y->begin = t * y->pre->size;
+        y->n = y->pre->size;
+        if (y->room == 0) {
+            LW_TRY(reserve(y, y->n));
+            for (int64_t k = 0; k < y->n; k++)
+                y->scratch[k] = (uint32_t)k;
+        }
+        y->source = y->scratch;
+    } else {
+        y->begin = y->in.begin[t];
+        y->n = y->in.begin[t + 1] - y->begin;
+        LW_TRY(reserve(y, y->n));
+        y->source = y->in.source + y->begin;
+    }
+    return LW_OK;
+}
+
+void net_synapses_weights(net_synapses *y, int64_t t) {
+    const net_given_edge *given = y->in.given ? y->in.given + y->begin : NULL;
+    int32_t order = 0;
+    double sum = 0;
+    for (int64_t k = 0; k < y->n; k++) {
+        order = order_of(y, k, order);
+        y->weight[k] = given ? given[k].weight
+                             : lw_dist_value(&y->spec->weight, list_index(y, t, y->source[k]), y->net->seed,
+                                   LW_PURPOSE_WEIGHT, key_a(y, t, y->source[k]), key_b(y, order));
+        sum += y->weight[k];
+    }
+    for (int64_t k = 0; k < y->n && y->spec->zero_mean; k++)
+        y->weight[k] -= sum / (double)y->n;
+}
+
+lw_err net_synapses_delays(net_synapses *y, int64_t t) {
+    const net_given_edge *given = y->in.given ? y->in.given + y->begin : NULL;
+    int32_t order = 0;
+    for (int64_t k = 0; k < y->n; k++) {
+        if (given || y->one_delay >= 0) {
+            y->delay[k] = given ? given[k].delay : y->one_delay;
+            continue;
+        }
+        order = order_of(y, k, order);
+        double ms = lw_dist_value(&y->spec->delay, list_index(y, t, y->source[k]), y->net->seed, LW_PURPOSE_DELAY,
+            key_a(y, t, y->source[k]), key_b(y, order));
+        LW_TRY(delay_steps(y, ms, &y->delay[k]));
+    }
+    return LW_OK;
+}
