@@ -44,7 +44,7 @@ double lw_surrogate_smooth(const lw_surrogate *s, double u);
 typedef enum lw_stimulus_kind {
     LW_STIMULUS_POISSON, /* every neuron and lane gets Poisson(rate dt) events of `weight` per step; rate in kHz */
     LW_STIMULUS_CURRENT, /* `amplitude` in [start, stop) */
-    LW_STIMULUS_NOISE,   /* normal(mean, sd) drawn anew every step */
+    LW_STIMULUS_NOISE,   /* normal(mean, sd) drawn anew every `every` steps */
     LW_STIMULUS_SPIKES   /* given (neuron, time) events of `weight` */
 } lw_stimulus_kind;
 typedef struct lw_stimulus_spec {
@@ -56,6 +56,14 @@ typedef struct lw_stimulus_spec {
     const int64_t *spike_neuron; /* [n_spikes] index within the population */
     const int64_t *spike_step;   /* [n_spikes] the step whose update feels it */
     int64_t n_spikes;
+    /* rates and currents that change with time: added to `amplitude`, the same for all neurons (and rates below 0 count
+     * as 0). First those that hold from a step to the next, nothing before the first; then wave * sin(2 pi (t dt
+     * wave_frequency + wave_phase)) at the beginning of step t. */
+    const int64_t *change_step; /* [n_changes] ascending */
+    const double *change_value; /* [n_changes] kHz or current */
+    int64_t n_changes;
+    double wave, wave_frequency, wave_phase; /* kHz or current; kHz; cycles */
+    int64_t every;                           /* noise: steps [k every, (k + 1) every) have one number; 0: 1 */
 } lw_stimulus_spec;
 
 /* ------------------------------------------------------------------ engine */
@@ -63,6 +71,7 @@ typedef struct lw_stimulus_spec {
 typedef struct lw_sim_options {
     lw_dtype precision;
     int32_t width;                    /* lanes, >= 1 */
+    int32_t threads;                  /* of this rank, at most as many as the net has target blocks; 0 counts as 1 */
     bool smooth;                      /* spikes are S(u) in (0, 1): differentiable, for gradcheck */
     lw_surrogate surrogate;           /* used by smooth spikes, tapes and tangents */
     bool reset_detached;              /* the reset is not differentiated through s */

@@ -127,6 +127,7 @@ static lw_err read_head(reader *r) {
 static lw_err read_all(reader *r) {
     LW_TRY(read_head(r));
     LW_TRY(experiment_network(r));
+    LW_TRY(experiment_stimuli(r));
     LW_TRY(experiment_inputs(r));
     return experiment_stages(r);
 }

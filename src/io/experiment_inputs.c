@@ -1,109 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * experiment_inputs.c: the sections `inputs`, `record` and `data`, and the opening of data sets.
+ * experiment_inputs.c: the sections `record` and `data`, and the opening of data sets.
  */
 #include "experiment.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-static lw_err spikes(reader *r, const yaml_tree_node *node, int64_t size, lw_stimulus_spec *s) {
-    static const char *const keys[] = {"neurons", "times", NULL};
-    LW_TRY(yaml_expect_map(node, keys));
-    const yaml_tree_node *neurons = yaml_get(node, "neurons"), *times = yaml_get(node, "times");
-    if (!neurons || !times) return yaml_fail(node, "a map with the lists \"neurons\" and \"times\"");
-    LW_TRY(yaml_expect_list(neurons));
-    LW_TRY(yaml_expect_list(times));
-    if (neurons->n != times->n) return yaml_fail(times, "%d times, as many as neurons", neurons->n);
-    int64_t *who = yaml_tree_keep(r->tree, (size_t)neurons->n * sizeof *who + 8),
-            *when = yaml_tree_keep(r->tree, (size_t)times->n * sizeof *when + 8);
-    if (!who || !when) return LW_EMEM;
-    for (int i = 0; i < neurons->n; i++) {
-        double ms;
-        LW_TRY(yaml_node_int(neurons->child[i], 0, size - 1, &who[i]));
-        LW_TRY(yaml_node_real(times->child[i], "ms", 0, 1e15, &ms));
-        when[i] = llround(ms / r->x->net.dt);
-    }
-    s->spike_neuron = who;
-    s->spike_step = when;
-    s->n_spikes = neurons->n;
-    return LW_OK;
-}
-
-static lw_err input(reader *r, const yaml_tree_node *map, int32_t pop, lw_stimulus_spec *s) {
-    static const char *const keys[] = {
-        "to", "port", "poisson", "current", "noise", "spikes", "weight", "start", "stop", NULL};
-    static const char *const noise_keys[] = {"mean", "sd", NULL};
-    static const char *const kinds[] = {"poisson", "current", "noise", "spikes"};
-    memset(s, 0, sizeof *s);
-    s->pop = pop;
-    s->stop = -1;
-    s->weight = 1;
-    s->amplitude = lw_dist_number(0);
-    LW_TRY(yaml_expect_map(map, keys));
-    LW_TRY(reader_port(r, map, pop, &s->port));
-    const char *unit = r->pop[pop].model->input[s->port].unit;
-    const yaml_tree_node *what = NULL;
-    for (int k = 0; k < 4; k++) {
-        const yaml_tree_node *node = yaml_get(map, kinds[k]);
-        if (!node) continue;
-        if (what) return yaml_fail(map, "one of poisson, current, noise, spikes");
-        what = node;
-        s->kind = (lw_stimulus_kind)k;
-    }
-    if (!what) return yaml_fail(map, "one of poisson, current, noise, spikes");
-    if (yaml_get(map, "weight")) LW_TRY(yaml_real(map, "weight", false, unit, -INFINITY, INFINITY, &s->weight));
-    LW_TRY(reader_steps(r, map, "start", 0, &s->start));
-    LW_TRY(reader_steps(r, map, "stop", 0, &s->stop));
-    switch (s->kind) {
-    case LW_STIMULUS_POISSON:
-        LW_TRY(yaml_dist(r->tree, what, "kHz", 0, &s->amplitude));
-        if (s->amplitude.kind == LW_DIST_CONSTANT && s->amplitude.p[0] < 0) return yaml_fail(what, "a rate >= 0");
-        break;
-    case LW_STIMULUS_CURRENT:
-        LW_TRY(yaml_dist(r->tree, what, unit, 0, &s->amplitude));
-        break;
-    case LW_STIMULUS_NOISE:
-        LW_TRY(yaml_expect_map(what, noise_keys));
-        if (yaml_get(what, "mean")) LW_TRY(yaml_dist(r->tree, yaml_get(what, "mean"), unit, 0, &s->amplitude));
-        LW_TRY(yaml_real(what, "sd", true, unit, 0, INFINITY, &s->sd));
-        break;
-    case LW_STIMULUS_SPIKES:
-        LW_TRY(spikes(r, what, r->pop[pop].size, s));
-        break;
-    }
-    if (s->amplitude.kind == LW_DIST_LIST && s->amplitude.n_list != r->pop[pop].size)
-        return yaml_fail(what, "a list of %lld values, one per neuron", (long long)r->pop[pop].size);
-    return LW_OK;
-}
-
-static lw_err inputs(reader *r) {
-    const yaml_tree_node *list = yaml_get(r->root, "inputs");
-    lw_stimulus_spec *s = NULL;
-    if (!list) return LW_OK;
-    LW_TRY(yaml_expect_list(list));
-    int total = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass) {
-            s = yaml_tree_keep(r->tree, (size_t)total * sizeof *s + 8);
-            if (!s) return LW_EMEM;
-        }
-        for (int i = 0, at = 0; i < list->n; i++) {
-            const int32_t *to;
-            int n;
-            const yaml_tree_node *map = list->child[i];
-            if (!yaml_get(map, "to")) return yaml_fail(map, "an input with a key \"to\"");
-            LW_TRY(reader_populations(r, yaml_get(map, "to"), &to, &n));
-            if (!pass) total += n;
-            for (int k = 0; pass && k < n; k++)
-                LW_TRY(input(r, map, to[k], &s[at++]));
-        }
-    }
-    r->x->stimulus = s;
-    r->x->n_stimuli = total;
-    return LW_OK;
-}
 
 static lw_err record(reader *r) {
     static const char *const keys[] = {"spikes", "traces", NULL}, *const trace_keys[] = {"population", "variable",
@@ -204,7 +107,6 @@ static lw_err data_set(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
 
 lw_err experiment_inputs(reader *r) {
     static const char *const keys[] = {"train", "test", NULL};
-    LW_TRY(inputs(r));
     LW_TRY(record(r));
     const yaml_tree_node *data = yaml_get(r->root, "data");
     if (!data) return LW_OK;

@@ -32,7 +32,17 @@ typedef struct stimulus {
     uint32_t *event_local; /* [n_events] own neurons of given spikes, by (step, neuron) */
     int64_t *event_step;
     int64_t n_events;
+    int64_t *change_step; /* [spec.n_changes], spec.change_value likewise; values per step for Poisson */
+    double *change_value;
 } stimulus;
+
+/** What all neurons have in common in one step. */
+typedef struct stimulus_level {
+    double shared;         /* added to every neuron's own value; Poisson: mean number of events per step */
+    const uint32_t *table; /* [n_table] NULL: count by each neuron's own mean */
+    int n_table;
+    uint32_t own_table[STIMULUS_TABLE_MAX];
+} stimulus_level;
 
 typedef struct engine_stimulus {
     int n;
@@ -42,9 +52,13 @@ typedef struct engine_stimulus {
 
 /** Make sure that the numbers of step t are there for elements [first, last), first being the beginning of a block. */
 void stimulus_draw(stimulus *s, const lw_pop_view *view, int64_t width, int64_t t, int64_t first, int64_t last);
+/** Value, and Poisson table, of step t. */
+void stimulus_level_find(const stimulus *s, double dt, int64_t t, stimulus_level *level);
 /** Poisson events of step t, of the n elements of block b, which has been drawn. */
-void stimulus_counts(const engine_stimulus *all, const stimulus *s, const lw_pop_view *view, int64_t width, int64_t t,
-    int64_t b, int64_t n, int32_t count[ENGINE_STIMULUS_BLOCK]);
+void stimulus_counts(const engine_stimulus *all, const stimulus *s, const stimulus_level *level,
+    const lw_pop_view *view, int64_t width, int64_t t, int64_t b, int64_t n, int32_t count[ENGINE_STIMULUS_BLOCK]);
+/** Deviations from the mean of step t, of the elements of block b, which has been drawn. */
+const double *stimulus_deviations(const stimulus *s, int64_t t, int64_t b);
 /** Thresholds such that counting those <= u is Poisson with the given mean; their number. */
 int stimulus_table(double mean, uint32_t table[STIMULUS_TABLE_MAX]);
 

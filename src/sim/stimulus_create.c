@@ -20,6 +20,18 @@ static lw_err spec_check(const lw_sim *sim, int number, const lw_stimulus_spec *
     LW_CHECK(isfinite(s->weight), LW_EUSE, "weight of stimulus %d is %g; it must be finite", number, s->weight);
     LW_CHECK(s->sd >= 0 && isfinite(s->sd), LW_EUSE, "sd of stimulus %d is %g; it must be finite and not negative",
         number, s->sd);
+    LW_CHECK(s->every >= 0, LW_EUSE, "noise of stimulus %d is drawn every %" PRId64 " steps; at least 1 is wanted",
+        number, s->every);
+    LW_CHECK(isfinite(s->wave) && isfinite(s->wave_frequency) && isfinite(s->wave_phase), LW_EUSE,
+        "the wave of stimulus %d has amplitude %g, frequency %g, phase %g; they must be finite", number, s->wave,
+        s->wave_frequency, s->wave_phase);
+    for (int64_t i = 0; i < s->n_changes; i++) {
+        LW_CHECK(isfinite(s->change_value[i]), LW_EUSE, "change %" PRId64 " of stimulus %d is to %g; it must be finite",
+            i, number, s->change_value[i]);
+        LW_CHECK(i == 0 || s->change_step[i] > s->change_step[i - 1], LW_EUSE,
+            "change %" PRId64 " of stimulus %d is at step %" PRId64 ", not after the one before", i, number,
+            s->change_step[i]);
+    }
     LW_CHECK(
         s->amplitude.kind != LW_DIST_LIST || s->kind == LW_STIMULUS_SPIKES || s->amplitude.n_list == pop->view.size,
         LW_EUSE, "stimulus %d lists %" PRId64 " values for population \"%s\" of %" PRId64 " neurons", number,
@@ -97,13 +109,32 @@ static lw_err spikes_create(const lw_sim *sim, int number, stimulus *s) {
     return err;
 }
 
+/* What changes with time, in the unit of `constant`. */
+static lw_err changes_create(const lw_sim *sim, int number, stimulus *s) {
+    const lw_stimulus_spec *spec = &s->spec;
+    bool poisson = spec->kind == LW_STIMULUS_POISSON;
+    double scale = poisson ? lw_net_dt(sim->net) : 1, most = fabs(spec->wave) * scale;
+    LW_TRY(lw_alloc((size_t)spec->n_changes, sizeof *s->change_step, "changes of a stimulus", &s->change_step));
+    LW_TRY(lw_alloc((size_t)spec->n_changes, sizeof *s->change_value, "changes of a stimulus", &s->change_value));
+    for (int64_t i = 0; i < spec->n_changes; i++) {
+        s->change_step[i] = spec->change_step[i];
+        s->change_value[i] = spec->change_value[i] * scale;
+        most = fmax(most, fabs(s->change_value[i]));
+    }
+    s->spec.wave *= scale;
+    LW_CHECK(!poisson || most < 1e9, LW_EUSE, "a rate of stimulus %d is %g kHz; it is too high", number, most / scale);
+    return LW_OK;
+}
+
 static lw_err item_create(lw_sim *sim, int number, const lw_stimulus_spec *spec) {
     engine_stimulus *all = sim->stimulus;
     stimulus *s = &all->item[number];
     LW_TRY(spec_check(sim, number, spec));
     s->spec = *spec;
+    if (spec->every == 0) s->spec.every = 1;
     if (spec->kind == LW_STIMULUS_SPIKES) return spikes_create(sim, number, s);
     LW_TRY(amplitude_create(sim, number, s, all->seed));
+    LW_TRY(changes_create(sim, number, s));
     if (spec->kind == LW_STIMULUS_CURRENT) return LW_OK;
     bool poisson = spec->kind == LW_STIMULUS_POISSON;
     size_t n = (size_t)sim->pop[spec->pop].view.n_local * (size_t)sim->width;
@@ -117,7 +148,8 @@ static lw_err item_create(lw_sim *sim, int number, const lw_stimulus_spec *spec)
         s->group[b] = -1;
     if (!poisson)
         return lw_alloc(n_blocks * 2 * ENGINE_STIMULUS_BLOCK, sizeof *s->normal, "noise of a stimulus", &s->normal);
-    if (!s->amplitude && s->constant <= STIMULUS_TABLE_MEAN) {
+    bool steady = spec->n_changes == 0 && spec->wave == 0;
+    if (steady && !s->amplitude && s->constant <= STIMULUS_TABLE_MEAN) {
         LW_TRY(lw_alloc(STIMULUS_TABLE_MAX, sizeof *s->table, "a Poisson table", &s->table));
         s->n_table = stimulus_table(s->constant, s->table);
     }
@@ -151,6 +183,8 @@ void engine_stimulus_destroy(lw_sim *sim) {
         lw_free(s->bits);
         lw_free(s->normal);
         lw_free(s->table);
+        lw_free(s->change_step);
+        lw_free(s->change_value);
         lw_free(s->event_local);
         lw_free(s->event_step);
     }

@@ -104,7 +104,7 @@ static void normals_draw(const stimulus *s, const lw_pop_view *view, int64_t wid
 
 void stimulus_draw(stimulus *s, const lw_pop_view *view, int64_t width, int64_t t, int64_t first, int64_t last) {
     bool poisson = s->spec.kind == LW_STIMULUS_POISSON;
-    int64_t group = t / (poisson ? STIMULUS_WORDS : NOISE_STEPS);
+    int64_t group = poisson ? t / STIMULUS_WORDS : t / s->spec.every / NOISE_STEPS;
     for (int64_t b = first / BLOCK; b * BLOCK < last; b++) {
         int64_t n = last - b * BLOCK < BLOCK ? last - b * BLOCK : BLOCK;
         if (s->group[b] == group) continue;
@@ -116,20 +116,13 @@ void stimulus_draw(stimulus *s, const lw_pop_view *view, int64_t width, int64_t 
     }
 }
 
-/* ------------------------------------------------------------------ Poisson */
-
-/* Inversion by one word u: the number of k with cdf(k) <= u / 2^32. Probabilities below 2^-32 are cut off. */
-static int32_t poisson_invert(double mean, uint32_t u) {
-    double p = exp(-mean), cdf = p, x = (double)u * 0x1p-32;
-    int32_t k = 0, most = (int32_t)(mean + 12 * sqrt(mean) + 24);
-    while (cdf <= x && k < most) {
-        p *= mean / ++k;
-        cdf += p;
-    }
-    return k;
+const double *stimulus_deviations(const stimulus *s, int64_t t, int64_t b) {
+    return s->normal + (b * NOISE_STEPS + t / s->spec.every % NOISE_STEPS) * BLOCK;
 }
 
-/* The same counts as poisson_invert. */
+/* ------------------------------------------------------------------ levels */
+
+/* The same counts as poisson_invert below. */
 int stimulus_table(double mean, uint32_t table[STIMULUS_TABLE_MAX]) {
     double p = exp(-mean), cdf = p;
     int32_t most = (int32_t)(mean + 12 * sqrt(mean) + 24);
@@ -143,6 +136,48 @@ int stimulus_table(double mean, uint32_t table[STIMULUS_TABLE_MAX]) {
         cdf += p;
     }
     return n;
+}
+
+/* Number of changes at or before step t. */
+static int64_t changes_until(const stimulus *s, int64_t t) {
+    int64_t lo = 0, hi = s->spec.n_changes;
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (s->change_step[mid] <= t)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+void stimulus_level_find(const stimulus *s, double dt, int64_t t, stimulus_level *level) {
+    const lw_stimulus_spec *spec = &s->spec;
+    int64_t changes = changes_until(s, t);
+    level->shared = changes ? s->change_value[changes - 1] : 0;
+    level->table = s->table;
+    level->n_table = s->n_table;
+    if (spec->wave != 0) {
+        double cycles = spec->wave_frequency * dt * (double)t;
+        level->shared += spec->wave * sin(6.283185307179586 * (cycles - floor(cycles) + spec->wave_phase));
+    }
+    double mean = fmax(s->constant + level->shared, 0);
+    if (spec->kind != LW_STIMULUS_POISSON || s->table || s->amplitude || mean > STIMULUS_TABLE_MEAN) return;
+    level->table = level->own_table;
+    level->n_table = stimulus_table(mean, level->own_table);
+}
+
+/* ------------------------------------------------------------------ Poisson */
+
+/* Inversion by one word u: the number of k with cdf(k) <= u / 2^32. Probabilities below 2^-32 are cut off. */
+static int32_t poisson_invert(double mean, uint32_t u) {
+    double p = exp(-mean), cdf = p, x = (double)u * 0x1p-32;
+    int32_t k = 0, most = (int32_t)(mean + 12 * sqrt(mean) + 24);
+    while (cdf <= x && k < most) {
+        p *= mean / ++k;
+        cdf += p;
+    }
+    return k;
 }
 
 typedef uint32_t words __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
@@ -186,17 +221,17 @@ static void block_count(const uint32_t *table, int n_table, const uint32_t *u, i
     if (n < n_table && most >= table[n]) table_count(table + n, n_table - n, u, count);
 }
 
-void stimulus_counts(const engine_stimulus *all, const stimulus *s, const lw_pop_view *view, int64_t width, int64_t t,
-    int64_t b, int64_t n, int32_t count[BLOCK]) {
+void stimulus_counts(const engine_stimulus *all, const stimulus *s, const stimulus_level *level,
+    const lw_pop_view *view, int64_t width, int64_t t, int64_t b, int64_t n, int32_t count[BLOCK]) {
     const uint32_t *u = s->bits + (b * STIMULUS_WORDS + t % STIMULUS_WORDS) * BLOCK;
-    if (s->table) {
-        block_count(s->table, s->n_table, u, count);
+    if (level->table) {
+        block_count(level->table, level->n_table, u, count);
         return;
     }
     uint64_t number = (uint64_t)(s - all->item);
     for (int64_t i = 0; i < n; i++) {
         int64_t neuron = (b * BLOCK + i) / width, lane = (b * BLOCK + i) % width;
-        double mean = s->amplitude ? s->amplitude[neuron] : s->constant;
+        double mean = fmax((s->amplitude ? s->amplitude[neuron] : s->constant) + level->shared, 0);
         if (mean > STIMULUS_TABLE_MEAN) {
             lw_stream stream = lw_stream_start(all->seed, LW_PURPOSE_POISSON,
                 (uint64_t)view->gid[neuron] | number << 48, (uint64_t)t | (uint64_t)lane << 40);

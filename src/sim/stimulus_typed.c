@@ -9,21 +9,32 @@ static void LW_T(add)(
     const lw_sim *sim, const stimulus *s, int64_t t, int64_t first, int64_t last, REAL *restrict acc) {
     const int64_t width = sim->width, begin = first * width, end = last * width;
     const REAL weight = (REAL)s->spec.weight;
+    stimulus_level level;
+    stimulus_level_find(s, lw_net_dt(sim->net), t, &level);
     for (int64_t b = begin / BLOCK; b * BLOCK < end; b++) {
         int64_t n = end - b * BLOCK < BLOCK ? end - b * BLOCK : BLOCK;
         REAL *restrict to = acc + b * BLOCK;
         if (s->spec.kind == LW_STIMULUS_POISSON) {
             int32_t count[BLOCK];
-            stimulus_counts(sim->stimulus, s, &sim->pop[s->spec.pop].view, width, t, b, n, count);
+            stimulus_counts(sim->stimulus, s, &level, &sim->pop[s->spec.pop].view, width, t, b, n, count);
             for (int64_t i = 0; i < n; i++)
                 to[i] += weight * (REAL)count[i];
             continue;
         }
-        const double *deviation = s->normal ? s->normal + (b * 2 + t % 2) * BLOCK : NULL;
-        for (int64_t i = 0; i < n; i++) {
-            double value = s->amplitude ? s->amplitude[(b * BLOCK + i) / width] : s->constant;
-            to[i] += (REAL)(deviation ? value + deviation[i] : value);
+        double value[BLOCK];
+        for (int64_t i = 0; i < n; i++)
+            value[i] = s->constant;
+        for (int64_t i = 0; s->amplitude && i < n; i++)
+            value[i] = s->amplitude[width == 1 ? b * BLOCK + i : (b * BLOCK + i) / width];
+        for (int64_t i = 0; i < n; i++)
+            value[i] += level.shared;
+        if (s->normal) {
+            const double *deviation = stimulus_deviations(s, t, b);
+            for (int64_t i = 0; i < n; i++)
+                value[i] += deviation[i];
         }
+        for (int64_t i = 0; i < n; i++)
+            to[i] += (REAL)value[i];
     }
 }
 

@@ -91,6 +91,37 @@ TEST(weights_may_be_listed) {
     lw_experiment_destroy(&x);
 }
 
+TEST(inputs_change_with_time) {
+    lw_experiment *x =
+        parsed(HEAD POPS "inputs:\n"
+                         "  - {to: E, poisson: {times: [0 ms, 0.5 s], rates: [1 kHz, 20 Hz]}}\n"
+                         "  - {to: E, poisson: {rate: 1 kHz, amplitude: 300 Hz, frequency: 8 Hz, phase: 90}}\n"
+                         "  - {to: I, current: {times: [1 ms], amplitudes: [1 nA]}, start: 2 ms}\n"
+                         "  - {to: I, current: {amplitude: 5 pA, frequency: 50 Hz}}\n"
+                         "  - {to: I, noise: {sd: 3 pA, every: 1 ms}}\n",
+            0, NULL);
+    if (!x) return;
+    const lw_stimulus_spec *s = x->stimulus;
+    int64_t per_ms = llround(1 / x->net.dt);
+    CHECK_INT(x->n_stimuli, 5);
+    CHECK_INT(s[0].n_changes, 2);
+    CHECK_INT(s[0].change_step[1], 500 * per_ms);
+    CHECK_CLOSE(s[0].change_value[0], 1, 0);
+    CHECK_CLOSE(s[0].change_value[1], 0.02, 1e-17);
+    CHECK_CLOSE(s[1].amplitude.p[0], 1, 0);
+    CHECK_CLOSE(s[1].wave, 0.3, 1e-16);
+    CHECK_CLOSE(s[1].wave_frequency, 0.008, 1e-17);
+    CHECK_CLOSE(s[1].wave_phase, 0.25, 0);
+    CHECK(s[2].kind == LW_STIMULUS_CURRENT);
+    CHECK_CLOSE(s[2].change_value[0], 1000, 0);
+    CHECK_INT(s[2].change_step[0], per_ms);
+    CHECK_INT(s[2].start, 2 * per_ms);
+    CHECK_CLOSE(s[3].wave, 5, 0);
+    CHECK_CLOSE(s[3].wave_phase, 0, 0);
+    CHECK_INT(s[4].every, per_ms);
+    lw_experiment_destroy(&x);
+}
+
 TEST(faults_name_place_and_remedy) {
     refused("name: t\n", "t.yaml:1", "missing key \"time\"");
     refused(HEAD "populations:\n  E: {model: lif, size: 8, parms: {}}\n", "t.yaml:4: populations.E.parms",
@@ -113,6 +144,16 @@ TEST(faults_name_place_and_remedy) {
         ">= 0");
     refused(HEAD POPS "inputs:\n  - {to: E, poisson: 3 mV}\n", "inputs[0].poisson: found \"3 mV\"", "kHz");
     refused(HEAD POPS "inputs:\n  - {to: E, poisson: 3 Hz, current: 1 pA}\n", "inputs[0]", "one of");
+    refused(HEAD POPS "inputs:\n  - {to: E, poisson: {times: [0 ms], rates: [1 Hz, 2 Hz]}}\n",
+        "inputs[0].poisson.rates", "1 values, as many as times");
+    refused(HEAD POPS "inputs:\n  - {to: E, poisson: {times: [0 ms], rates: [-1 Hz]}}\n",
+        "inputs[0].poisson.rates[0]: found \"-1 Hz\"", ">= 0 kHz");
+    refused(HEAD POPS "inputs:\n  - {to: E, current: {times: [2 ms, 2 ms], amplitudes: [1 pA, 2 pA]}}\n",
+        "inputs[0].current.times[1]: found \"2 ms\"", "after");
+    refused(HEAD POPS "inputs:\n  - {to: E, current: {times: [2 ms]}}\n", "inputs[0].current", "\"amplitudes\"");
+    refused(HEAD POPS "inputs:\n  - {to: E, current: {offset: 1 pA}}\n", "inputs[0].current", "frequency, phase");
+    refused(HEAD POPS "inputs:\n  - {to: E, current: {amplitude: 1 pA}}\n", "inputs[0].current", "frequency");
+    refused(HEAD POPS "inputs:\n  - {to: E, noise: {sd: 1 pA, every: 0 ms}}\n", "inputs[0].noise.every", "1");
     refused(HEAD POPS "stages: [fly]\n", "stages[0]: found \"fly\"", "simulate");
     refused(HEAD POPS "stages: [train]\n", "stages[0]", "train");
     refused(HEAD POPS "stages: [prune]\n", "stages[0]", "recurrent");
@@ -161,5 +202,5 @@ TEST(missing_file_is_one_error_everywhere) {
 }
 
 CHECK_MAIN(CASE(network_is_read), CASE(overrides_reach_any_depth), CASE(fan_in_scales_weights),
-    CASE(weights_may_be_listed), CASE(faults_name_place_and_remedy), CASE(training_section),
-    CASE(missing_file_is_one_error_everywhere))
+    CASE(weights_may_be_listed), CASE(inputs_change_with_time), CASE(faults_name_place_and_remedy),
+    CASE(training_section), CASE(missing_file_is_one_error_everywhere))
