@@ -21,6 +21,11 @@ lw_err lw_comm_dup(const lw_comm *comm, lw_comm **out) LW_MUST_CHECK;
 lw_err lw_comm_split(const lw_comm *comm, int color, int key, lw_comm **out) LW_MUST_CHECK;
 /** The communicator of this process alone. **Local**. */
 lw_err lw_comm_self(lw_comm **out) LW_MUST_CHECK;
+/** A communicator of this process alone that plays rank `rank` of `size`, for dry runs: lw_comm_rank and lw_comm_size
+ * say so, so that a network is cut accordingly, but collective functions see this process only and a halo gets nothing
+ * from the ranks that are absent. Duplicates play the same part. **Local**. */
+lw_err lw_comm_play(int rank, int size, lw_comm **out) LW_MUST_CHECK;
+bool lw_comm_plays(const lw_comm *comm);
 void lw_comm_destroy(lw_comm **comm);
 
 int lw_comm_rank(const lw_comm *comm);
@@ -116,5 +121,14 @@ typedef struct lw_event {
 } lw_event;
 void lw_halo_events_begin(lw_halo *halo, const lw_event *events, int64_t n);
 lw_err lw_halo_events_end(lw_halo *halo, const lw_event **received, int64_t *n_received) LW_MUST_CHECK;
+
+/** Slots whose owners are absent (lw_comm_play), by ascending owner, then slot; none on an ordinary communicator.
+ * Exchanges leave them as they are. Borrowed. **Local**. */
+typedef struct lw_halo_absent {
+    int n_ranks;          /* owners that are absent */
+    const int64_t *at;    /* [n_ranks + 1] places in `slot` */
+    const uint32_t *slot; /* [at[n_ranks]] */
+} lw_halo_absent;
+lw_halo_absent lw_halo_absent_get(const lw_halo *halo);
 
 #endif

@@ -34,6 +34,8 @@ static lw_err comm_wrap(MPI_Comm mpi, lw_comm **out) {
     MPI_Comm_set_errhandler(mpi, MPI_ERRORS_ARE_FATAL);
     MPI_Comm_rank(mpi, &comm->rank);
     MPI_Comm_size(mpi, &comm->size);
+    comm->as_rank = comm->rank;
+    comm->as_size = comm->size;
     *out = comm;
     return LW_OK;
 }
@@ -75,6 +77,12 @@ lw_err lw_comm_dup(const lw_comm *comm, lw_comm **out) {
     return lw_comm_split(comm, 0, comm->rank, out);
 }
 
+static void part_set(lw_comm *comm, int rank, int size) {
+    comm->plays = true;
+    comm->as_rank = rank;
+    comm->as_size = size;
+}
+
 lw_err lw_comm_split(const lw_comm *comm, int color, int key, lw_comm **out) {
     MPI_Comm mpi = MPI_COMM_NULL;
     lw_err err = LW_OK;
@@ -83,7 +91,10 @@ lw_err lw_comm_split(const lw_comm *comm, int color, int key, lw_comm **out) {
     if (mpi != MPI_COMM_NULL) err = comm_wrap(mpi, out);
     err = lw_comm_agree(comm, err);
     if (err != LW_OK) lw_comm_destroy(out);
-    if (*out) (*out)->limit = comm->limit;
+    if (*out) {
+        (*out)->limit = comm->limit;
+        if (comm->plays) part_set(*out, comm->as_rank, comm->as_size);
+    }
     return err;
 }
 
@@ -92,6 +103,18 @@ lw_err lw_comm_self(lw_comm **out) {
     LW_ASSERT(mpi_runs());
     MPI_Comm_dup(MPI_COMM_SELF, &mpi);
     return comm_wrap(mpi, out);
+}
+
+lw_err lw_comm_play(int rank, int size, lw_comm **out) {
+    *out = NULL;
+    LW_CHECK(size >= 1 && rank >= 0 && rank < size, LW_EUSE, "rank %d of %d; allowed: 0 to %d", rank, size, size - 1);
+    LW_TRY(lw_comm_self(out));
+    part_set(*out, rank, size);
+    return LW_OK;
+}
+
+bool lw_comm_plays(const lw_comm *comm) {
+    return comm->plays;
 }
 
 void lw_comm_destroy(lw_comm **comm) {
@@ -108,11 +131,11 @@ void lw_comm_destroy(lw_comm **comm) {
 }
 
 int lw_comm_rank(const lw_comm *comm) {
-    return comm->rank;
+    return comm->as_rank;
 }
 
 int lw_comm_size(const lw_comm *comm) {
-    return comm->size;
+    return comm->as_size;
 }
 
 void *lw_comm_handle(const lw_comm *comm) {

@@ -13,8 +13,10 @@
 typedef enum lw_tag { LW_TAG_ROUTE = 1, LW_TAG_GATHER, LW_TAG_ROWS, LW_TAG_REVERSE, LW_TAG_EVENTS } lw_tag;
 
 struct lw_comm {
-    MPI_Comm mpi; /* owned */
-    int rank, size;
+    MPI_Comm mpi;         /* owned */
+    int rank, size;       /* of the processes that are there */
+    int as_rank, as_size; /* what others are told: the same, or the part that is played */
+    bool plays;
     bool started_mpi;   /* lw_comm_stop finalizes */
     int64_t limit;      /* bytes that one MPI call may carry in all; more is split */
     void *scratch;      /* of the ordered reductions; kept */

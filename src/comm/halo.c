@@ -36,6 +36,7 @@ void lw_halo_destroy(lw_halo **halo) {
         LW_ASSERT(h->requests[k] == MPI_REQUEST_NULL && h->events_requests[k] == MPI_REQUEST_NULL);
     side_free(&h->out);
     side_free(&h->in);
+    side_free(&h->absent);
     lw_free(h->want_at);
     lw_free(h->wants);
     lw_free(h->requests);
@@ -54,17 +55,17 @@ void lw_halo_destroy(lw_halo **halo) {
     *halo = NULL;
 }
 
-/* Neighbours are the ranks with a count above 0; index stays to be filled. counts: [size]. */
-static lw_err side_make(const lw_comm *comm, const int64_t *counts, halo_side *side) {
+/* Neighbours are the ranks with a count above 0; index stays to be filled. counts: [size]; self: this rank. */
+static lw_err side_make(int size, int self, const int64_t *counts, halo_side *side) {
     side->self = -1;
-    for (int r = 0; r < comm->size; r++)
+    for (int r = 0; r < size; r++)
         side->n += counts[r] > 0;
     LW_TRY(lw_alloc((size_t)side->n, sizeof *side->rank, "halo neighbours", &side->rank));
     LW_TRY(lw_alloc((size_t)side->n + 1, sizeof *side->at, "halo neighbours", &side->at));
     int n = 0;
-    for (int r = 0; r < comm->size; r++) {
+    for (int r = 0; r < size; r++) {
         if (counts[r] == 0) continue;
-        if (r == comm->rank) side->self = n;
+        if (r == self) side->self = n;
         side->rank[n] = r;
         side->at[n + 1] = side->at[n] + counts[r];
         n++;
@@ -72,37 +73,46 @@ static lw_err side_make(const lw_comm *comm, const int64_t *counts, halo_side *s
     return lw_alloc((size_t)side->at[n], sizeof *side->index, "halo items", &side->index);
 }
 
-/* Local: ranges, the slots by owner, and one request per slot. */
-static lw_err slots_sort(lw_halo *h, const int32_t *owner, const int64_t *owner_lid, request *requests) {
-    int size = h->comm->size;
-    int64_t *next = NULL; /* counts by owner, then the next free place of each */
+static bool is_absent(const lw_comm *comm, int32_t owner) {
+    return comm->plays && owner != comm->as_rank;
+}
+
+/* The slots of present (or absent) owners, by owner. next: [ranks] scratch, zero. */
+static lw_err slots_side(const lw_halo *h, const int32_t *owner, bool absent, int64_t *next, halo_side *side) {
+    for (int64_t i = 0; i < h->n_slots; i++)
+        next[owner[i]] += is_absent(h->comm, owner[i]) == absent;
+    LW_TRY(side_make(h->comm->as_size, h->comm->as_rank, next, side));
+    for (int k = 0; k < side->n; k++)
+        next[side->rank[k]] = side->at[k];
+    for (int64_t i = 0; i < h->n_slots; i++)
+        if (is_absent(h->comm, owner[i]) == absent) side->index[next[owner[i]]++] = (uint32_t)i;
+    return LW_OK;
+}
+
+/* Local: ranges, the slots by owner, and one request per slot whose owner is there; dest: rank to ask. */
+static lw_err slots_sort(lw_halo *h, const int32_t *owner, const int64_t *owner_lid, request *requests, int32_t *dest) {
+    int size = h->comm->as_size;
+    int64_t *next = NULL, n = 0;
     LW_CHECK(h->n_local >= 0 && h->n_local <= UINT32_MAX && h->n_slots >= 0 && h->n_slots <= UINT32_MAX, LW_EUSE,
         "a halo of %lld items and %lld slots on one rank; each may be 0 to %lld, use more ranks", (long long)h->n_local,
         (long long)h->n_slots, (long long)UINT32_MAX);
-    LW_TRY(lw_alloc((size_t)size, sizeof *next, "halo counts", &next));
-    lw_err err = LW_OK;
     for (int64_t i = 0; i < h->n_slots; i++) {
-        if (owner[i] < 0 || owner[i] >= size) {
-            err = LW_FAIL(LW_EUSE, "halo slot %lld wants an item of rank %d, ranks are 0 to %d", (long long)i,
-                (int)owner[i], size - 1);
-            goto done;
-        }
-        next[owner[i]]++;
-        requests[i] = (request){.lid = owner_lid[i], .slot = i};
+        LW_CHECK(owner[i] >= 0 && owner[i] < size, LW_EUSE,
+            "halo slot %lld wants an item of rank %d, ranks are 0 to %d", (long long)i, (int)owner[i], size - 1);
+        if (is_absent(h->comm, owner[i])) continue;
+        dest[n] = h->comm->plays ? h->comm->rank : owner[i];
+        requests[n++] = (request){.lid = owner_lid[i], .slot = i};
     }
-    LW_TRY_TO(side_make(h->comm, next, &h->in), done);
-    for (int k = 0; k < h->in.n; k++)
-        next[h->in.rank[k]] = h->in.at[k];
-    for (int64_t i = 0; i < h->n_slots; i++)
-        h->in.index[next[owner[i]]++] = (uint32_t)i;
-done:
+    LW_TRY(lw_alloc(2 * (size_t)size, sizeof *next, "halo counts", &next));
+    lw_err err = slots_side(h, owner, false, next, &h->in);
+    if (err == LW_OK && h->comm->plays) err = slots_side(h, owner, true, next + size, &h->absent);
     lw_free(next);
     return err;
 }
 
 /* Local: the requests that arrived become the out side and, by lid, the wants. */
 static lw_err wants_sort(lw_halo *h, const int64_t *counts, const request *requests) {
-    LW_TRY(side_make(h->comm, counts, &h->out));
+    LW_TRY(side_make(h->comm->size, h->comm->rank, counts, &h->out));
     int64_t n = h->out.at[h->out.n];
     LW_TRY(lw_alloc((size_t)h->n_local + 2, sizeof *h->want_at, "halo wants", &h->want_at));
     LW_TRY(lw_alloc((size_t)n, sizeof *h->wants, "halo wants", &h->wants));
@@ -145,19 +155,22 @@ lw_err lw_halo_create(const lw_comm *comm, int64_t n_local, int64_t n_slots, con
     request *requests = NULL;
     void *arrived = NULL;
     int64_t *counts = NULL, n_arrived = 0;
+    int32_t *dest = NULL;
     lw_err err = LW_OK;
     *out = NULL;
     LW_TRY_TO(lw_alloc(1, sizeof *h, "a halo", &h), agree);
     LW_TRY_TO(lw_alloc((size_t)comm->size, sizeof *counts, "halo counts", &counts), agree);
     LW_TRY_TO(lw_alloc((size_t)(n_slots > 0 ? n_slots : 0), sizeof *requests, "halo requests", &requests), agree);
+    LW_TRY_TO(lw_alloc((size_t)(n_slots > 0 ? n_slots : 0), sizeof *dest, "halo requests", &dest), agree);
 agree:
     LW_TRY_TO(lw_comm_agree(comm, err), done);
     LW_TRY_TO(lw_comm_dup(comm, &h->comm), done);
     h->n_local = n_local;
     h->n_slots = n_slots;
-    err = slots_sort(h, owner, owner_lid, requests);
+    err = slots_sort(h, owner, owner_lid, requests, dest);
     LW_TRY_TO(lw_comm_agree(comm, err), done);
-    LW_TRY_TO(lw_comm_route(comm, n_slots, owner, requests, sizeof *requests, &arrived, &n_arrived, counts), done);
+    LW_TRY_TO(
+        lw_comm_route(comm, h->in.at[h->in.n], dest, requests, sizeof *requests, &arrived, &n_arrived, counts), done);
     err = wants_sort(h, counts, arrived);
     if (err == LW_OK) err = transient_make(h);
     LW_TRY_TO(lw_comm_agree(comm, err), done);
@@ -166,6 +179,7 @@ agree:
 done:
     lw_free(arrived);
     lw_free(counts);
+    lw_free(dest);
     lw_free(requests);
     lw_halo_destroy(&h);
     return err;
@@ -181,5 +195,14 @@ lw_halo_stats lw_halo_stats_get(const lw_halo *halo) {
         .messages_sent = halo->messages_sent};
     if (in->self >= 0) stats.slots_remote -= in->at[in->self + 1] - in->at[in->self];
     if (out->self >= 0) stats.items_sent -= out->at[out->self + 1] - out->at[out->self];
+    if (halo->comm->plays) {
+        stats.slots_remote += halo->absent.at[halo->absent.n];
+        stats.neighbours_in += halo->absent.n;
+    }
     return stats;
+}
+
+lw_halo_absent lw_halo_absent_get(const lw_halo *halo) {
+    const halo_side *absent = &halo->absent;
+    return (lw_halo_absent){.n_ranks = absent->n, .at = absent->at, .slot = absent->index};
 }

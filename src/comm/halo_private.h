@@ -38,6 +38,8 @@ struct lw_halo {
     int64_t *want_at; /* [n_local + 1]: places of an item's wants */
     halo_want *wants; /* [out.at[out.n]], by lid, then neighbour */
 
+    halo_side absent; /* slots of ranks that are not there (lw_comm_play) */
+
     MPI_Request *requests; /* [out.n + in.n] */
     halo_buffer send, recv;
 

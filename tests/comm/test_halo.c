@@ -229,5 +229,56 @@ TEST(wrong_wishes_are_refused_everywhere) {
     lw_comm_stop(&world);
 }
 
+/* A played part: own slots are served as ever, the others are listed by owner and left alone. */
+TEST(absent_ranks_are_listed_and_silent) {
+    enum { PLAYED = 2, OF = 5 };
+    lw_comm *world = NULL, *alone = NULL;
+    CHECK_OK(lw_comm_start(NULL, NULL, &world));
+    CHECK_FAILS(lw_comm_play(OF, OF, &alone), LW_EUSE, "rank 5 of 5; allowed: 0 to 4");
+    CHECK_OK(lw_comm_play(PLAYED, OF, &alone));
+    CHECK(lw_comm_plays(alone) && !lw_comm_plays(world));
+    CHECK_INT(lw_comm_rank(alone), PLAYED);
+    CHECK_INT(lw_comm_size(alone), OF);
+    for (int pattern = 0; pattern < PATTERNS; pattern++) {
+        part p = part_make(pattern, PLAYED, OF);
+        lw_halo *halo = halo_make(alone, &p);
+        lw_event events[3 * MOST];
+        const lw_event *got = NULL;
+        int64_t n_got = -1, own = 0, n = events_make(pattern, 1, PLAYED, events);
+        double local[MOST], slots[MOST];
+        for (int i = 0; i < MOST; i++) {
+            local[i] = i + 1;
+            slots[i] = -1;
+        }
+        lw_halo_events_begin(halo, events, n);
+        CHECK_OK(lw_halo_events_end(halo, &got, &n_got));
+        for (int64_t i = 0; i < n_got; i++)
+            CHECK_INT(p.owner[got[i].index], PLAYED);
+        lw_halo_rows_begin(halo, local, sizeof *local);
+        lw_halo_rows_end(halo, slots);
+        for (int64_t i = 0; i < p.n_slots; i++) {
+            CHECK_CLOSE(slots[i], p.owner[i] == PLAYED ? (double)p.lid[i] + 1 : -1, 0);
+            own += p.owner[i] == PLAYED;
+        }
+        lw_halo_absent absent = lw_halo_absent_get(halo);
+        CHECK_INT(absent.at[absent.n_ranks], p.n_slots - own);
+        for (int r = 0; r < absent.n_ranks; r++)
+            for (int64_t i = absent.at[r]; i < absent.at[r + 1]; i++) {
+                CHECK(p.owner[absent.slot[i]] != PLAYED);
+                CHECK_INT(p.owner[absent.slot[i]], p.owner[absent.slot[absent.at[r]]]);
+                CHECK(i == absent.at[r] || absent.slot[i - 1] < absent.slot[i]);
+            }
+        lw_halo_stats stats = lw_halo_stats_get(halo);
+        CHECK_INT(stats.slots_remote, p.n_slots - own);
+        CHECK_INT(stats.neighbours_in, absent.n_ranks);
+        CHECK_INT(stats.messages_sent, 0);
+        lw_halo_destroy(&halo);
+    }
+    lw_comm_destroy(&alone);
+    lw_comm_stop(&world);
+    CHECK_INT(lw_mem_now(), 0);
+}
+
 CHECK_MAIN(CASE(rows_reach_their_slots), CASE(reverse_is_the_transpose), CASE(reverse_adds_in_rank_order),
-    CASE(events_arrive_in_the_stated_order), CASE(wrong_wishes_are_refused_everywhere))
+    CASE(events_arrive_in_the_stated_order), CASE(wrong_wishes_are_refused_everywhere),
+    CASE(absent_ranks_are_listed_and_silent))
