@@ -49,10 +49,11 @@ lw_err lw_model_load(const lw_model_source *source, const char *folder, const lw
 /* ------------------------------------------------------------------ quantities and units */
 
 /** Parse "20 ms", "5.5e-1 mV", "1", "20 kHz" into internal units (ms, mV, pA, pF, nS, kHz and products such as "1/ms",
- * "mV/ms"). dims[3] receives the exponents of (time, voltage, current); a bare number has dims 0. EUSE with the text on
- * failure. */
-lw_err lw_quantity_parse(const char *text, double *value, int dims[3]) LW_MUST_CHECK;
+ * "mV/ms"; mm). dims receives the exponents of (time, voltage, current, length); a bare number has dims 0. EUSE with
+ * the text on failure. */
+enum { LW_UNIT_DIMS = 4 };
+lw_err lw_quantity_parse(const char *text, double *value, int dims[LW_UNIT_DIMS]) LW_MUST_CHECK;
 /** Dimensions and scale of a unit ("mV", "1", ""). */
-lw_err lw_unit_parse(const char *unit, double *scale, int dims[3]) LW_MUST_CHECK;
+lw_err lw_unit_parse(const char *unit, double *scale, int dims[LW_UNIT_DIMS]) LW_MUST_CHECK;
 
 #endif

@@ -70,7 +70,7 @@ static const char *unit_word(const char *unit) {
 
 lw_err yaml_quantity(const yaml_tree_node *node, const char *text, const char *unit, double *out) {
     double scale;
-    int want[3], have[3];
+    int want[LW_UNIT_DIMS], have[LW_UNIT_DIMS];
     LW_TRY(lw_unit_parse(unit, &scale, want));
     if (lw_quantity_parse(text, out, have) != LW_OK) {
         lw_err_clear();
@@ -178,7 +178,7 @@ static lw_err dist_call(
     bool fan_uniform = !strcmp(call.name, "fan_in"), fan_normal = !strcmp(call.name, "fan_in_normal");
     if (fan_uniform || fan_normal) {
         double gain = 1, scale;
-        int dims[3];
+        int dims[LW_UNIT_DIMS];
         if (!(fan_in > 0) || call.n > 1) return yaml_fail(node, "fan_in(gain) only as the weight of a projection");
         LW_TRY(lw_unit_parse(unit, &scale, dims));
         if (call.n) LW_TRY(yaml_quantity(node, call.arg[0], unit, &gain));

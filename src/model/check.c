@@ -152,7 +152,7 @@ static lw_err check_power(checker *c, lw_expr *e) {
     if (!lw_expr_constant(exponent, &power) || power != rint(power) || fabs(power) > 9)
         return check_fail(c->source, exponent->line, exponent->column, "this exponent of a quantity with a unit",
             "a constant integer of at most 9");
-    for (int d = 0; d < 3; d++)
+    for (int d = 0; d < LW_UNIT_DIMS; d++)
         e->dims.e[d] = base->dims.e[d] * (int)power;
     return LW_OK;
 }
@@ -170,7 +170,7 @@ static lw_err check_call(checker *c, lw_expr *e) {
         e->dims = (lw_dims){0};
         return no_dims(c, arg[0]);
     case LW_FUNC_SQRT:
-        for (int d = 0; d < 3; d++) {
+        for (int d = 0; d < LW_UNIT_DIMS; d++) {
             if (arg[0]->dims.e[d] % 2) {
                 char found[64];
                 lw_dims_text(arg[0]->dims, found);
@@ -220,7 +220,7 @@ static lw_err check_expr(checker *c, lw_expr *e) {
         return same_dims(c, e->arg[0], e->arg[1]);
     case LW_EXPR_MUL:
     case LW_EXPR_DIV:
-        for (int d = 0; d < 3; d++)
+        for (int d = 0; d < LW_UNIT_DIMS; d++)
             e->dims.e[d] = e->arg[0]->dims.e[d] + (e->kind == LW_EXPR_MUL ? 1 : -1) * e->arg[1]->dims.e[d];
         e->dims.any = e->arg[0]->dims.any || (e->kind == LW_EXPR_MUL && e->arg[1]->dims.any);
         return LW_OK;

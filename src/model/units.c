@@ -13,7 +13,7 @@
 typedef struct unit_row {
     const char *name;
     double scale;
-    int dims[3];
+    int dims[LW_UNIT_DIMS]; /* time, voltage, current, length */
 } unit_row;
 
 /* internal units first: lw_dims_text takes the first row that fits */
@@ -25,6 +25,8 @@ static const unit_row unit_table[] = {
     {"pF", 1, {1, -1, 1}},
     {"nS", 1, {0, -1, 1}},
     {"GOhm", 1, {0, 1, -1}},
+    {"mm", 1, {0, 0, 0, 1}},
+    {"um", 1e-3, {0, 0, 0, 1}},
     {"s", 1e3, {1, 0, 0}},
     {"us", 1e-3, {1, 0, 0}},
     {"ns", 1e-6, {1, 0, 0}},
@@ -52,7 +54,7 @@ static const unit_row unit_table[] = {
 };
 enum { UNIT_COUNT = sizeof unit_table / sizeof unit_table[0] };
 
-bool lw_unit_known(const char *name, size_t length, double *scale, int dims[3]) {
+bool lw_unit_known(const char *name, size_t length, double *scale, int dims[LW_UNIT_DIMS]) {
     for (int i = 0; i < UNIT_COUNT; i++) {
         const unit_row *row = &unit_table[i];
         if (strlen(row->name) == length && memcmp(row->name, name, length) == 0) {
@@ -69,9 +71,9 @@ bool lw_dims_equal(lw_dims a, lw_dims b) {
 }
 
 void lw_dims_text(lw_dims dims, char out[64]) {
-    static const char *const base[3] = {"ms", "mV", "pA"};
+    static const char *const base[LW_UNIT_DIMS] = {"ms", "mV", "pA", "mm"};
     size_t at = 0;
-    if (!dims.e[0] && !dims.e[1] && !dims.e[2]) {
+    if (!dims.e[0] && !dims.e[1] && !dims.e[2] && !dims.e[3]) {
         snprintf(out, 64, "1");
         return;
     }
@@ -82,7 +84,7 @@ void lw_dims_text(lw_dims dims, char out[64]) {
         }
     out[0] = 0;
     for (int sign = 1; sign >= -1; sign -= 2)
-        for (int d = 0; d < 3; d++) {
+        for (int d = 0; d < LW_UNIT_DIMS; d++) {
             int power = dims.e[d] * sign;
             if (power <= 0) continue;
             const char *glue = sign > 0 ? (at ? "*" : "") : (at ? "/" : "1/");
@@ -93,15 +95,15 @@ void lw_dims_text(lw_dims dims, char out[64]) {
 
 static lw_err unit_fail(const char *text) {
     return LW_FAIL(LW_EUSE,
-        "unit \"%s\" not understood; units are products of ms s us, mV V uV, pA nA, pF nF, nS uS, MOhm, Hz kHz, 1",
+        "unit \"%s\" not understood; units are products of ms s us, mV V uV, pA nA, pF nF, nS uS, MOhm, Hz kHz, mm um, 1",
         text);
 }
 
-lw_err lw_unit_parse(const char *unit, double *scale, int dims[3]) {
+lw_err lw_unit_parse(const char *unit, double *scale, int dims[LW_UNIT_DIMS]) {
     const char *p = unit;
     int sign = 1;
     *scale = 1;
-    dims[0] = dims[1] = dims[2] = 0;
+    memset(dims, 0, LW_UNIT_DIMS * sizeof *dims);
     while (*p == ' ')
         p++;
     if (!*p) return LW_OK;
@@ -113,7 +115,7 @@ lw_err lw_unit_parse(const char *unit, double *scale, int dims[3]) {
         } else {
             size_t length = 0;
             double atom_scale;
-            int atom_dims[3], power = 1;
+            int atom_dims[LW_UNIT_DIMS], power = 1;
             while (isalpha((unsigned char)p[length]))
                 length++;
             if (!length || !lw_unit_known(p, length, &atom_scale, atom_dims)) return unit_fail(unit);
@@ -128,7 +130,7 @@ lw_err lw_unit_parse(const char *unit, double *scale, int dims[3]) {
                 p = end;
             }
             *scale *= pow(atom_scale, sign * power);
-            for (int d = 0; d < 3; d++)
+            for (int d = 0; d < LW_UNIT_DIMS; d++)
                 dims[d] += sign * power * atom_dims[d];
         }
         while (*p == ' ')
@@ -139,7 +141,7 @@ lw_err lw_unit_parse(const char *unit, double *scale, int dims[3]) {
     }
 }
 
-lw_err lw_quantity_parse(const char *text, double *value, int dims[3]) {
+lw_err lw_quantity_parse(const char *text, double *value, int dims[LW_UNIT_DIMS]) {
     char *end;
     double number = strtod(text, &end), scale;
     LW_CHECK(end != text && isfinite(number), LW_EUSE, "\"%s\" is not a number with a unit, such as \"20 ms\"", text);

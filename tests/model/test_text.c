@@ -190,7 +190,7 @@ TEST(show_and_emit) {
 
 TEST(quantities) {
     double x;
-    int dims[3];
+    int dims[LW_UNIT_DIMS];
     CHECK_OK(lw_quantity_parse("20 ms", &x, dims));
     CHECK_CLOSE(x, 20, 0);
     CHECK(dims[0] == 1 && dims[1] == 0 && dims[2] == 0);
@@ -210,6 +210,12 @@ TEST(quantities) {
     CHECK_FAILS(lw_quantity_parse("ms", &x, dims), LW_EUSE, "\"ms\"");
     CHECK_FAILS(lw_quantity_parse("3 parsec", &x, dims), LW_EUSE, "parsec");
     CHECK_FAILS(lw_quantity_parse("3 ms/", &x, dims), LW_EUSE, "ms/");
+    CHECK_OK(lw_quantity_parse("300 um", &x, dims));
+    CHECK_CLOSE(x, 0.3, 1e-16);
+    CHECK(dims[3] == 1 && !dims[0] && !dims[1] && !dims[2]);
+    CHECK_OK(lw_quantity_parse("2 us/um", &x, dims)); /* an inverse velocity */
+    CHECK_CLOSE(x, 2, 1e-15);
+    CHECK(dims[3] == -1 && dims[0] == 1);
     CHECK_OK(lw_unit_parse("mV^2/ms", &x, dims));
     CHECK(dims[0] == -1 && dims[1] == 2);
 }
