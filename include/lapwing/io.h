@@ -126,6 +126,13 @@ typedef struct lw_trace_file lw_trace_file;
 lw_err lw_trace_file_create(const lw_comm *comm, const char *path, lw_sim *sim, lw_trace_file **out) LW_MUST_CHECK;
 lw_err lw_trace_file_append(lw_trace_file *file, lw_sim *sim) LW_MUST_CHECK; /* takes the traces from the engine */
 lw_err lw_trace_file_close(lw_trace_file **file) LW_MUST_CHECK;
+/** Population rates (/rates/<population>: rate in Hz and spikes, per bin), reduced over ranks. `pop`: [n_pop of the
+ * net] which populations. Create after lw_sim_record_counts. **Collective**. */
+typedef struct lw_rate_file lw_rate_file;
+lw_err lw_rate_file_create(
+    const lw_comm *comm, const char *path, lw_sim *sim, const uint8_t *pop, lw_rate_file **out) LW_MUST_CHECK;
+lw_err lw_rate_file_append(lw_rate_file *file, lw_sim *sim) LW_MUST_CHECK; /* takes the counts from the engine */
+lw_err lw_rate_file_close(lw_rate_file **file) LW_MUST_CHECK;
 /** lyapunov.h5: exponents with units and errors, convergence trace, neuron profile by gid. name: group, for example
  * "dense", "pruned". **Collective**. */
 lw_err lw_lyapunov_save(const lw_comm *comm, const char *path, const char *name, bool append, const lw_lyapunov *l,
@@ -165,7 +172,8 @@ typedef struct lw_data_spec {
 
 typedef struct lw_trace_spec {
     int32_t pop, state;
-    int64_t every, neurons;
+    int64_t every;
+    lw_record_spec keep;
 } lw_trace_spec;
 
 /** Everything the file says, with names resolved. Plain data; strings and arrays belong to the experiment. */
@@ -179,9 +187,14 @@ typedef struct lw_experiment {
     lw_dtype precision;
     const lw_stimulus_spec *stimulus;
     int32_t n_stimuli;
-    const uint8_t *record_spikes; /* [n_pop] */
+    const uint8_t *record_spikes;     /* [n_pop] */
+    const lw_record_spec *spike_keep; /* [n_pop] */
     const lw_trace_spec *trace;
     int32_t n_traces;
+    const uint8_t *record_rates; /* [n_pop] */
+    int64_t rates_every;         /* steps; 0: no rates */
+    bool has_statistics;
+    lw_activity_spec statistics;
     lw_data_spec train_data, test_data;
     bool has_train;
     lw_train_spec train;

@@ -146,11 +146,47 @@ void lw_sim_spike_counts_set(lw_sim *sim, const int64_t *counts);
 typedef struct lw_spike {
     int64_t step, gid;
 } lw_spike;
-/** Record the spikes of a population from now on. */
+
+/** Which neurons of a population are meant, by their index in it; {0}: all. The same on all ranks. */
+typedef enum lw_choice_kind {
+    LW_CHOICE_ALL,
+    LW_CHOICE_FIRST,  /* the first n */
+    LW_CHOICE_SPREAD, /* n, evenly spread over the population */
+    LW_CHOICE_LIST    /* index[n], ascending */
+} lw_choice_kind;
+typedef struct lw_choice {
+    lw_choice_kind kind;
+    int64_t n;
+    const int64_t *index; /* [n]; must stay until the engine is destroyed */
+} lw_choice;
+/** How many, of a population of `size`. */
+int64_t lw_choice_size(const lw_choice *choice, int64_t size);
+/** Place of neuron i among the chosen, ascending; -1: it is not one of them. */
+int64_t lw_choice_place(const lw_choice *choice, int64_t size, int64_t i);
+/** The chosen neuron at place k. */
+int64_t lw_choice_neuron(const lw_choice *choice, int64_t size, int64_t k);
+
+/** What is kept of a population; a half-open interval of steps, stop < 0: for ever. */
+typedef struct lw_record_spec {
+    lw_choice who;
+    int64_t start, stop;
+} lw_record_spec;
+static inline lw_record_spec lw_record_spec_default(void) {
+    return (lw_record_spec){.stop = -1};
+}
+/** Record the spikes of a population from now on. Again for the same population: replaces. */
 lw_err lw_sim_record_spikes(lw_sim *sim, int pop) LW_MUST_CHECK;
+lw_err lw_sim_record_spikes_of(lw_sim *sim, int pop, const lw_record_spec *spec) LW_MUST_CHECK;
 /** Record a state variable (after the step) every `every` steps for the first n_neurons neurons of a population (-1:
  * all). */
 lw_err lw_sim_record_trace(lw_sim *sim, int pop, int state, int64_t every, int64_t n_neurons) LW_MUST_CHECK;
+lw_err lw_sim_record_trace_of(lw_sim *sim, int pop, int state, int64_t every, const lw_record_spec *spec) LW_MUST_CHECK;
+/** Count the spikes of every population in bins of `every` steps, from the next multiple of `every` on. */
+lw_err lw_sim_record_counts(lw_sim *sim, int64_t every) LW_MUST_CHECK;
+/** Bytes recorded on this rank and not taken yet, with those of the activity; and what traces add in one step, at most.
+ * **Local**. */
+int64_t lw_sim_record_bytes(const lw_sim *sim);
+int64_t lw_sim_record_bytes_per_step(const lw_sim *sim);
 /** Take what was recorded on this rank since the last call, in order of (step, gid); borrowed until the next advance.
  * **Local**. */
 void lw_sim_spikes_take(lw_sim *sim, const lw_spike **spikes, int64_t *n);
@@ -161,9 +197,49 @@ typedef struct lw_trace_view {
     int64_t every, n_neurons, n_samples, first_step;
     const int64_t *gid;   /* [n_neurons] */
     const double *sample; /* [n_samples, n_neurons] */
+    const lw_choice *who; /* of the whole population */
 } lw_trace_view;
 int lw_sim_n_traces(const lw_sim *sim);
 lw_trace_view lw_sim_trace_take(lw_sim *sim, int i);
+/** Counts of the whole network in bins [first_bin, first_bin + n_bins) that were completed since the last call: bin b
+ * holds the steps from b every on. Borrowed until the next advance or call. **Collective**. */
+typedef struct lw_counts_view {
+    int64_t every, first_bin, n_bins;
+    const int64_t *count; /* [n_bins, n_pop] */
+} lw_counts_view;
+lw_err lw_sim_counts_take(lw_sim *sim, lw_counts_view *out) LW_MUST_CHECK;
+
+/* ------------------------------------------------------------------ activity: statistics without keeping spikes
+ * (width 1). All sums are integers, so results do not depend on ranks. src/sim/README.md has the definitions. */
+
+typedef struct lw_activity_spec {
+    int64_t from;     /* step at which counting begins; before it nothing counts */
+    int64_t bin;      /* steps; bins of the synchrony */
+    int64_t pair_bin; /* steps; bins of the correlations */
+    int64_t sample;   /* neurons per population, evenly spread, whose correlations are taken; 0: none */
+    int64_t least;    /* spikes of a neuron for its intervals to count */
+} lw_activity_spec;
+enum { LW_ACTIVITY_QUANTILES = 5, LW_ACTIVITY_SAMPLE_MAX = 2000 };
+/** 0.05, 0.25, 0.5, 0.75, 0.95: the fraction of the neurons below cv_at. */
+extern const double lw_activity_quantile[LW_ACTIVITY_QUANTILES];
+/** Of one population; the same on all ranks. NaN where there is nothing to take a mean of. */
+typedef struct lw_activity {
+    int64_t neurons, steps, spikes;
+    double rate, rate_sd; /* kHz: spikes per neuron and ms; deviation over neurons */
+    int64_t silent;       /* neurons without a spike */
+    int64_t cv_neurons;   /* neurons with enough spikes */
+    double cv, cv_sd, cv_at[LW_ACTIVITY_QUANTILES];
+    int64_t bins;
+    double synchrony; /* variance / mean of the population's spikes per bin */
+    int64_t pairs;
+    double correlation, correlation_sd; /* of spike counts, over pairs */
+} lw_activity;
+/** Count from now on (not before step spec->from). An engine counts once; reset begins anew. */
+lw_err lw_sim_activity_begin(lw_sim *sim, const lw_activity_spec *spec) LW_MUST_CHECK;
+/** Bring together what ranks hold, so that memory stays bounded. **Collective**. */
+lw_err lw_sim_activity_flush(lw_sim *sim) LW_MUST_CHECK;
+/** out: [n_pop]; zeros for populations that do not spike. **Collective**. */
+lw_err lw_sim_activity_get(lw_sim *sim, lw_activity *out) LW_MUST_CHECK;
 
 /* ------------------------------------------------------------------ tape: forward with record, adjoint and tangent
  * sweeps */

@@ -72,6 +72,30 @@ lw_err job_finish(job *j) LW_MUST_CHECK;
 /** Engine options for the stages that follow one trajectory (simulate, lyapunov, prune). */
 lw_sim_options job_sim_options(const job *j);
 
+/* ------------------------------------------------------------------ outputs of a simulation (outputs.c) */
+
+typedef struct outputs outputs;
+/** Ask the engine to record what the experiment wants, and create the files; those of a resumed run stand beside the
+ * older ones and carry its first step in their names. *out is set on failure too (close and destroy it).
+ * **Collective**, as all that follow but the small ones. */
+lw_err outputs_open(job *j, outputs **out) LW_MUST_CHECK;
+/** Steps to advance between two calls of outputs_step. **Local**. */
+int64_t outputs_slice(const outputs *o);
+/** Write when it is time. */
+lw_err outputs_step(outputs *o) LW_MUST_CHECK;
+/** Write all that was recorded. */
+lw_err outputs_write(outputs *o) LW_MUST_CHECK;
+/** *o may be NULL. */
+lw_err outputs_close(outputs *o) LW_MUST_CHECK;
+/** Seconds spent on this rank in writing. **Local**. */
+double outputs_seconds(const outputs *o);
+job *outputs_job(const outputs *o);
+void outputs_destroy(outputs **o);
+
+/* statistics.c */
+/** The activity per population, as JSON and as a table in the log. **Collective**. */
+lw_err statistics_report(job *j, json_t **out) LW_MUST_CHECK;
+
 lw_err stage_simulate(job *j) LW_MUST_CHECK;
 lw_err stage_train(job *j) LW_MUST_CHECK;
 lw_err stage_evaluate(job *j) LW_MUST_CHECK;

@@ -1,58 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stage_simulate.c: simulate for the experiment's duration, writing spikes and traces as they come.
+ * stage_simulate.c: simulate for the experiment's duration, writing what is recorded as it comes.
  */
 #include "job.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-
-enum { CHUNK_STEPS = 1000 }; /* spikes are written, and memory freed, so often */
-
-typedef struct outputs {
-    lw_spike_file *spikes;
-    lw_trace_file *traces;
-} outputs;
-
-/* A resumed run writes what follows beside what was written before. */
-static lw_err outputs_open(job *j, outputs *o, int64_t from) {
-    const lw_experiment *x = j->experiment;
-    char path[4096], part[40] = "";
-    bool any = false;
-    if (from > 0) snprintf(part, sizeof part, "-%" PRId64, from);
-    for (int p = 0; p < x->net.n_pop; p++) {
-        if (!x->record_spikes[p]) continue;
-        any = true;
-        LW_TRY(lw_sim_record_spikes(j->sim, p));
-    }
-    for (int t = 0; t < x->n_traces; t++)
-        LW_TRY(lw_sim_record_trace(j->sim, x->trace[t].pop, x->trace[t].state, x->trace[t].every, x->trace[t].neurons));
-    snprintf(path, sizeof path, "%s/spikes%s.h5", j->out, part);
-    if (any) LW_TRY(lw_spike_file_create(j->world, path, j->net, &o->spikes));
-    snprintf(path, sizeof path, "%s/traces%s.h5", j->out, part);
-    if (x->n_traces) LW_TRY(lw_trace_file_create(j->world, path, j->sim, &o->traces));
-    return LW_OK;
-}
-
-static lw_err outputs_append(job *j, outputs *o) {
-    const lw_spike *spikes;
-    int64_t n;
-    lw_sim_spikes_take(j->sim, &spikes, &n);
-    if (o->spikes) LW_TRY(lw_spike_file_append(o->spikes, spikes, n));
-    if (o->traces) LW_TRY(lw_trace_file_append(o->traces, j->sim));
-    return LW_OK;
-}
-
-static lw_err outputs_close(outputs *o) {
-    lw_err err = LW_OK;
-    if (o->spikes) err = lw_spike_file_close(&o->spikes);
-    if (o->traces) {
-        lw_err other = lw_trace_file_close(&o->traces);
-        if (err == LW_OK) err = other;
-    }
-    return err;
-}
 
 static json_t *rates(job *j, double seconds_simulated) {
     json_t *out = json_object();
@@ -69,17 +23,29 @@ static json_t *rates(job *j, double seconds_simulated) {
     return out;
 }
 
+/* A checkpoint in the middle of a run: what was recorded before it is written first, because a run that resumes from it
+ * records what follows. */
+static lw_err save_running(void *payload) {
+    outputs *o = payload;
+    LW_TRY(outputs_write(o));
+    return job_save_running(outputs_job(o));
+}
+
 static lw_err advance(job *j, outputs *o, int64_t end) {
     lw_watch door = watch_door(j->watch);
     int64_t begin = lw_sim_step(j->sim);
-    while (lw_sim_step(j->sim) < end) {
-        int64_t left = end - lw_sim_step(j->sim);
-        lw_err err = lw_sim_advance(j->sim, left < CHUNK_STEPS ? left : CHUNK_STEPS, NULL);
-        LW_TRY(lw_comm_agree(j->world, err));
-        LW_TRY(outputs_append(j, o));
-        LW_TRY(door.tick(door.payload, "steps", lw_sim_step(j->sim) - begin, end - begin));
+    lw_err err = LW_OK;
+    while (err == LW_OK && lw_sim_step(j->sim) < end) {
+        int64_t left = end - lw_sim_step(j->sim), slice = outputs_slice(o);
+        err = lw_comm_agree(j->world, lw_sim_advance(j->sim, left < slice ? left : slice, NULL));
+        if (err == LW_OK) err = outputs_step(o);
+        if (err == LW_OK) err = door.tick(door.payload, "steps", lw_sim_step(j->sim) - begin, end - begin);
     }
-    return LW_OK;
+    if (err == LW_OK || err == LW_ESTOP) {
+        lw_err written = outputs_write(o);
+        if (written != LW_OK) err = written;
+    }
+    return err;
 }
 
 lw_err stage_simulate(job *j) {
@@ -93,15 +59,19 @@ lw_err stage_simulate(job *j) {
     bool state = j->checkpoint && lw_checkpoint_info_get(j->checkpoint).has_sim;
     if (state) LW_TRY(lw_checkpoint_sim(j->checkpoint, j->sim));
     int64_t begin = lw_sim_step(j->sim), end = state && !j->continues ? begin + x->steps : x->steps;
-    outputs o = {0};
-    lw_err err = lw_comm_agree(j->world, outputs_open(j, &o, begin));
-    watch_save_every(j->watch, x->checkpoint_every, job_save_running, j);
+    outputs *o = NULL;
+    json_t *statistics = NULL;
+    lw_err err = outputs_open(j, &o);
+    watch_save_every(j->watch, x->checkpoint_every, save_running, o);
     double begun = lw_time_now();
-    if (err == LW_OK) err = advance(j, &o, end);
+    if (err == LW_OK) err = advance(j, o, end);
     double seconds = lw_time_now() - begun;
     watch_save_every(j->watch, 0, NULL, NULL);
-    lw_err closed = outputs_close(&o);
+    lw_err closed = outputs_close(o);
+    double io = o ? outputs_seconds(o) : 0;
+    outputs_destroy(&o);
     if (err == LW_OK) err = closed;
+    if (err == LW_OK && x->has_statistics) err = statistics_report(j, &statistics);
     LW_TRY(err);
 
     lw_sim_stats s = lw_sim_stats_get(j->sim);
@@ -110,14 +80,15 @@ lw_err stage_simulate(job *j) {
     char checksum[20];
     snprintf(checksum, sizeof checksum, "%016" PRIx64, (uint64_t)sums[2]);
     double simulated = (double)lw_sim_step(j->sim) * x->net.dt / 1000, here = (double)(end - begin) * x->net.dt / 1000;
-    double phases[4] = {s.s_deliver, s.s_stimulus, s.s_update, s.s_exchange};
-    lw_comm_max_f64(j->world, phases, 4);
-    json_t *result = json_pack("{s:I, s:I, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:{s:f, s:f, s:f, s:f}}", "steps",
+    double phases[5] = {s.s_deliver, s.s_stimulus, s.s_update, s.s_exchange, io};
+    lw_comm_max_f64(j->world, phases, 5);
+    json_t *result = json_pack("{s:I, s:I, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:{s:f, s:f, s:f, s:f, s:f}}", "steps",
         (json_int_t)lw_sim_step(j->sim), "spikes", (json_int_t)sums[0], "spike_checksum", checksum, "rate_hz",
         rates(j, simulated), "realtime_factor", job_real(seconds / here), "synaptic_events_per_s",
         job_real((double)sums[1] * (here / simulated) / seconds), "synaptic_events", (json_int_t)sums[1], "bytes_sent",
         (json_int_t)sums[3], "messages_sent", (json_int_t)sums[4], "phase_s", "deliver", phases[0], "stimulus",
-        phases[1], "update", phases[2], "exchange", phases[3]);
+        phases[1], "update", phases[2], "exchange", phases[3], "io", phases[4]);
+    if (statistics) json_object_set_new(result, "statistics", statistics);
     job_result(j, "simulate", result, seconds);
     lw_log(
         LW_LOG_INFO, "simulated %g s in %.3g s: %lld spikes, checksum %s", here, seconds, (long long)sums[0], checksum);

@@ -97,7 +97,8 @@ lw_err reader_steps(const reader *r, const yaml_tree_node *map, const char *key,
 
 static lw_err read_head(reader *r) {
     static const char *const keys[] = {"name", "about", "time", "seed", "precision", "partition", "populations",
-        "projections", "inputs", "record", "data", "train", "lyapunov", "prune", "checkpoint", "stages", NULL};
+        "projections", "inputs", "record", "statistics", "data", "train", "lyapunov", "prune", "checkpoint", "stages",
+        NULL};
     static const char *const time_keys[] = {"dt", "duration", NULL};
     static const char *const precisions[] = {"float", "double", NULL};
     static const char *const partitions[] = {"block", "round_robin", "scotch", NULL};
@@ -128,6 +129,7 @@ static lw_err read_all(reader *r) {
     LW_TRY(read_head(r));
     LW_TRY(experiment_network(r));
     LW_TRY(experiment_stimuli(r));
+    LW_TRY(experiment_record(r));
     LW_TRY(experiment_inputs(r));
     return experiment_stages(r);
 }

@@ -34,7 +34,8 @@ const char *experiment_beside(const lw_experiment *x, const char *path, char *bu
 
 lw_err experiment_network(reader *r) LW_MUST_CHECK; /* experiment_network.c: populations, projections */
 lw_err experiment_stimuli(reader *r) LW_MUST_CHECK; /* experiment_stimuli.c: inputs */
-lw_err experiment_inputs(reader *r) LW_MUST_CHECK;  /* experiment_inputs.c: record, data */
+lw_err experiment_record(reader *r) LW_MUST_CHECK;  /* experiment_record.c: record, statistics */
+lw_err experiment_inputs(reader *r) LW_MUST_CHECK;  /* experiment_inputs.c: data */
 lw_err experiment_stages(reader *r) LW_MUST_CHECK; /* experiment_stages.c: train, lyapunov, prune, checkpoint, stages */
 
 #endif

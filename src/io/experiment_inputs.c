@@ -1,56 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * experiment_inputs.c: the sections `record` and `data`, and the opening of data sets.
+ * experiment_inputs.c: the section `data`, and the opening of data sets.
  */
 #include "experiment.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-static lw_err record(reader *r) {
-    static const char *const keys[] = {"spikes", "traces", NULL}, *const trace_keys[] = {"population", "variable",
-                                                                      "every", "neurons", NULL};
-    const yaml_tree_node *map = yaml_get(r->root, "record");
-    uint8_t *flags = yaml_tree_keep(r->tree, (size_t)r->x->net.n_pop + 8);
-    if (!flags) return LW_EMEM;
-    r->x->record_spikes = flags;
-    if (!map) return LW_OK;
-    LW_TRY(yaml_expect_map(map, keys));
-    const yaml_tree_node *spike_node = yaml_get(map, "spikes"), *traces = yaml_get(map, "traces");
-    if (spike_node) {
-        const int32_t *pops;
-        int n;
-        LW_TRY(reader_populations(r, spike_node, &pops, &n));
-        for (int i = 0; i < n; i++) {
-            if (!r->pop[pops[i]].model->emits_spikes)
-                return yaml_fail(spike_node, "populations that spike; %s does not", r->pop[pops[i]].name);
-            flags[pops[i]] = 1;
-        }
-    }
-    if (!traces) return LW_OK;
-    LW_TRY(yaml_expect_list(traces));
-    lw_trace_spec *t = yaml_tree_keep(r->tree, (size_t)traces->n * sizeof *t + 8);
-    if (!t) return LW_EMEM;
-    for (int i = 0; i < traces->n; i++) {
-        const yaml_tree_node *node = traces->child[i];
-        const char *pop = NULL, *variable = NULL;
-        LW_TRY(yaml_expect_map(node, trace_keys));
-        LW_TRY(yaml_text(node, "population", true, &pop));
-        LW_TRY(yaml_text(node, "variable", true, &variable));
-        LW_TRY(reader_population(r, yaml_get(node, "population"), pop, &t[i].pop));
-        t[i].state = lw_model_state_find(r->pop[t[i].pop].model, variable);
-        if (t[i].state < 0)
-            return yaml_fail(yaml_get(node, "variable"), "a state variable of model %s", r->pop[t[i].pop].model->name);
-        t[i].every = 1;
-        t[i].neurons = -1;
-        LW_TRY(reader_steps(r, node, "every", 1, &t[i].every));
-        LW_TRY(yaml_int(node, "neurons", false, 1, INT64_MAX, &t[i].neurons));
-    }
-    r->x->trace = t;
-    r->x->n_traces = traces->n;
-    return LW_OK;
-}
 
 static lw_err data_set(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
     static const char *const keys[] = {"format", "x", "labels", "images", "path", "classes", "clip_negative", "encode",
@@ -107,7 +63,6 @@ static lw_err data_set(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
 
 lw_err experiment_inputs(reader *r) {
     static const char *const keys[] = {"train", "test", NULL};
-    LW_TRY(record(r));
     const yaml_tree_node *data = yaml_get(r->root, "data");
     if (!data) return LW_OK;
     LW_TRY(yaml_expect_map(data, keys));

@@ -11,6 +11,8 @@
 typedef struct report {
     checkpoint_path group;
     int pop;
+    lw_choice who;
+    int64_t pop_size;
     int64_t n_nodes, every, first_step, n_samples; /* whole network; samples so far */
 } report;
 
@@ -38,13 +40,15 @@ static void report_name(lw_trace_file *f, lw_sim *sim, int i, const lw_trace_vie
 
 static lw_err report_create(lw_trace_file *f, lw_sim *sim, int i) {
     lw_trace_view view = lw_sim_trace_take(sim, i);
-    const lw_model_name *state = &lw_net_pop(lw_sim_net(sim), view.pop).model->state[view.state];
+    lw_pop_view pop = lw_net_pop(lw_sim_net(sim), view.pop);
+    const lw_model_name *state = &pop.model->state[view.state];
     report *r = &f->report[i];
     report_name(f, sim, i, &view);
     r->pop = view.pop;
     r->every = view.every;
-    r->n_nodes = view.n_neurons;
-    lw_comm_sum_i64(f->comm, &r->n_nodes, 1);
+    r->who = *view.who;
+    r->pop_size = pop.size;
+    r->n_nodes = lw_choice_size(view.who, pop.size);
     LW_TRY(lw_h5_writer_group(f->writer, r->group.text));
     checkpoint_path path = checkpoint_at("%s/data", r->group.text), unit = checkpoint_unit(state->unit, state->scale);
     lw_h5_array array = {
@@ -104,7 +108,7 @@ static lw_err columns_gather(const lw_trace_file *f, const report *r, const lw_t
     if (err == LW_OK) err = lw_alloc((size_t)(slab.hi - slab.lo), row_bytes, "traces to write", out);
     LW_TRY_TO(lw_comm_agree(f->comm, err), done);
     for (int64_t k = 0; k < n; k++) {
-        index[k] = view->gid[k] - pop->gid_begin;
+        index[k] = lw_choice_place(&r->who, pop->size, view->gid[k] - pop->gid_begin);
         for (int64_t s = 0; s < samples; s++)
             mine[k * samples + s] = (float)view->sample[s * n + k];
     }
@@ -158,7 +162,7 @@ static lw_err time_write(lw_trace_file *f, const report *r) {
     return lw_h5_writer_array(f->writer, &array, time + slab.lo);
 }
 
-/* One value per node, written from a formula: value(k) = k or 0. */
+/* One value per node. */
 static lw_err mapping_write(lw_trace_file *f, const report *r) {
     lw_slab slab = lw_slab_range(r->n_nodes, lw_comm_rank(f->comm), lw_comm_size(f->comm));
     lw_slab pointers = lw_slab_range(r->n_nodes + 1, lw_comm_rank(f->comm), lw_comm_size(f->comm));
@@ -179,7 +183,7 @@ static lw_err mapping_write(lw_trace_file *f, const report *r) {
         .n = r->n_nodes,
         .about = "index of the neuron in its population"};
     for (int64_t k = 0; k < n; k++) {
-        number[k] = (uint64_t)(slab.lo + k);
+        number[k] = (uint64_t)lw_choice_neuron(&r->who, r->pop_size, slab.lo + k);
         half[k] = 0.5f;
     }
     LW_TRY_TO(lw_h5_writer_array(f->writer, &array, number), done);

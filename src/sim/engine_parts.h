@@ -59,5 +59,30 @@ void engine_record_destroy(lw_sim *sim);
 void engine_record_drop(lw_sim *sim, bool all);
 /** Note spikes of population p: local indices within the population, ascending. */
 void engine_record_spikes(lw_sim *sim, int p, int64_t t, const uint32_t *local, int64_t n);
+/** Room for n elements, of which there is `*room`; doubles, new ones are zero. false: the engine has an error. */
+bool engine_reserve(lw_sim *sim, void *pointer_to_pointer, int64_t *room, int64_t n, size_t size);
+
+/** Spikes per population in bins of `every` steps counted from `origin`; the first one held is number `first`. */
+typedef struct engine_bins {
+    int64_t every, origin, first, n, taken, room;
+    int64_t *count; /* [n, n_pop]; zero beyond */
+} engine_bins;
+void engine_bins_free(engine_bins *bins);
+void engine_bins_add(lw_sim *sim, engine_bins *bins, int p, int64_t t, int64_t n);
+/** *n: bins at the front that no later step can change; they exist, if only as zeros. */
+lw_err engine_bins_complete(lw_sim *sim, engine_bins *bins, int64_t *n) LW_MUST_CHECK;
+/** Forget the first n. */
+void engine_bins_drop(const lw_sim *sim, engine_bins *bins, int64_t n);
+
+/* activity.c; Local */
+typedef struct engine_activity engine_activity;
+lw_err engine_activity_create(lw_sim *sim, const lw_activity_spec *spec, engine_activity **out) LW_MUST_CHECK;
+void engine_activity_destroy(engine_activity **activity);
+/** Begin anew at the engine's present step. */
+void engine_activity_clear(lw_sim *sim, engine_activity *activity);
+void engine_activity_spikes(lw_sim *sim, engine_activity *activity, int p, int64_t t, const uint32_t *local, int64_t n);
+int64_t engine_activity_bytes(const lw_sim *sim, const engine_activity *activity);
+/** NULL when it is not asked for. */
+engine_activity *engine_record_activity(const lw_sim *sim);
 
 #endif
