@@ -182,4 +182,126 @@ static inline float lw_kernel_sigmoidf(float x) {
     return 1 / (1 + expf(-x));
 }
 
+/** pow with the exponents 0 and 1, which weight dependence often has, for nothing; the same values. */
+static inline double lw_kernel_power(double x, double p) {
+    return p == 0 ? 1 : p == 1 ? x : pow(x, p);
+}
+
+/* ------------------------------------------------------------------ synapse models
+ *
+ * A synapse model has variables of the source (pre), of the target (post) and one weight. Pre variables change at the
+ * source's spikes, post variables at the target's, both flow by their `ode` lines in between; a weight changes when a
+ * spike of either side reaches the synapse. Times are steps, in doubles, as the target's spikes count them: a pre spike
+ * that meets the synapse at `now` finds post spikes of steps before now as past. */
+
+enum { LW_SYNAPSE_STATE_MAX = 8, LW_SYNAPSE_COEF_MAX = 64 };
+
+/** Recent spikes of targets. Entry e of a target, counted from 0 (the state at the start, at step -1), stands at place
+ * e & mask of its ring: [0] step, [1 ..] post variables right after it. */
+typedef struct lw_synapse_trail {
+    const int64_t *count; /* [targets] number of the newest entry */
+    const double *entry;  /* [targets][mask + 1][1 + n_post] */
+    int64_t mask;
+} lw_synapse_trail;
+
+/** Some synapses of one source with one delay. First the post spikes of steps in (after, until], in their order, then
+ * (delivered != NULL) the pre spike at `now`. */
+typedef struct lw_synapse_row {
+    const double *coef; /* [n_coef] */
+    double dt;          /* ms */
+    const double *pre;  /* [n_pre] right after the source's last spike before `now` */
+    double last;        /* when that one met these synapses; the start: -1 */
+    double after, until, now;
+    int64_t n;
+    const uint32_t *target; /* [n] index into the trail */
+    void *weight;           /* [n] float or double */
+    double *delivered;      /* [n] or NULL */
+    const lw_synapse_trail *trail;
+} lw_synapse_row;
+
+/** A compiled synapse model. Constant data; lives as long as the program (or the loaded object). */
+typedef struct lw_synapse_model {
+    int32_t abi;                           /* LW_KERNEL_ABI */
+    const char *name, *about, *text, *key; /* as in lw_model */
+    int32_t n_param, n_pre, n_post, n_coef;
+    const lw_model_param *param;          /* [n_param]; unit "weight": counts in the unit of the projection's port */
+    const char *const *pre, *const *post; /* names of the variables */
+    int32_t needs_post;                   /* weights or what is delivered depend on the target's spikes */
+    int32_t post_changes_weight;          /* spikes of the target change weights */
+    void (*derive)(const double *param, double *coef);
+    void (*init)(const double *param, double *pre, double *post);  /* at the start */
+    void (*pre_spike)(const double *coef, double ms, double *pre); /* flow for ms, then the spike */
+    void (*post_spike)(const double *coef, double ms, double *post);
+    void (*row[2])(const lw_synapse_row *row); /* weights float, double */
+} lw_synapse_model;
+
+/** What differs between models, known when lw_synapse_row_run is compiled for one. */
+typedef struct lw_synapse_code {
+    int n_coef, n_pre, n_post;
+    int on_post;       /* post spikes change the weight */
+    int on_post_reads; /* and how depends on post variables */
+    int on_pre_reads;  /* a pre spike or what is delivered reads post variables */
+    int on_pre;        /* a pre spike changes the weight */
+    void (*pre_flow)(const double *coef, double ms, double *pre);
+    void (*post_flow)(const double *coef, double ms, double *post);
+    double (*post_weight)(const double *coef, const double *pre, const double *post, double weight);
+    void (*pre_weight)(const double *coef, const double *pre, const double *post, double *weight, double *delivered);
+} lw_synapse_code;
+
+LW_KERNEL_INLINE void lw_synapse_row_run(const lw_synapse_row *row, const lw_synapse_code code, const int is_double) {
+    const int64_t n = row->n, mask = row->trail->mask, stride = 1 + code.n_post;
+    const double dt = row->dt, last = row->last, after = row->after, until = row->until, now = row->now;
+    const uint32_t *restrict const target = row->target;
+    const int spikes = row->delivered != NULL;
+    double coef[LW_SYNAPSE_COEF_MAX], pre[LW_SYNAPSE_STATE_MAX] = {0};
+    for (int k = 0; k < code.n_coef; k++)
+        coef[k] = row->coef[k];
+    for (int k = 0; k < code.n_pre; k++)
+        pre[k] = row->pre[k];
+    code.pre_flow(coef, (now - last) * dt, pre);
+    for (int64_t i = 0; i < n; i++) {
+        double post[LW_SYNAPSE_STATE_MAX] = {0};
+        double weight = is_double ? ((const double *)row->weight)[i] : (double)((const float *)row->weight)[i];
+        if (code.on_post || code.on_pre_reads) {
+            const double *const entry = row->trail->entry + (int64_t)target[i] * (mask + 1) * stride;
+            int64_t e = row->trail->count[target[i]], past;
+            while (e > 0 && entry[(e & mask) * stride] > until) /* has not come here yet */
+                e--;
+            if (code.on_post) {
+                int64_t from = e;
+                while (from > 0 && entry[(from & mask) * stride] > after)
+                    from--;
+                while (from < e) {
+                    double x[LW_SYNAPSE_STATE_MAX] = {0}, y[LW_SYNAPSE_STATE_MAX] = {0};
+                    const double *const before = entry + (from & mask) * stride;
+                    const double step = entry[(++from & mask) * stride];
+                    for (int k = 0; k < code.n_pre; k++)
+                        x[k] = row->pre[k];
+                    code.pre_flow(coef, (step - last) * dt, x);
+                    if (code.on_post_reads) {
+                        for (int k = 0; k < code.n_post; k++)
+                            y[k] = before[1 + k];
+                        code.post_flow(coef, (step - before[0]) * dt, y);
+                    }
+                    weight = code.post_weight(coef, x, y, weight);
+                }
+            }
+            if (code.on_pre_reads && spikes) {
+                for (past = e; past > 0 && entry[(past & mask) * stride] >= now;)
+                    past--;
+                const double *const newest = entry + (past & mask) * stride;
+                for (int k = 0; k < code.n_post; k++)
+                    post[k] = newest[1 + k];
+                code.post_flow(coef, now > newest[0] ? (now - newest[0]) * dt : 0, post);
+            }
+        }
+        if (spikes) code.pre_weight(coef, pre, post, &weight, &row->delivered[i]);
+        if (!code.on_post && !(code.on_pre && spikes)) continue;
+        if (is_double)
+            ((double *)row->weight)[i] = weight;
+        else
+            ((float *)row->weight)[i] = (float)weight;
+    }
+}
+
 #endif

@@ -26,7 +26,14 @@ lw_err lw_model_param_check(const lw_model *model, int param, double value) LW_M
 /** Nearest value inside the domain (open bounds: just inside). Keeps learnable parameters legal. */
 double lw_model_param_clamp(const lw_model *model, int param, double value);
 
-/** A parsed and checked model text. */
+/** The same for synapse models. */
+const lw_synapse_model *lw_synapse_builtin(const char *name);
+int lw_synapse_builtin_count(void);
+const lw_synapse_model *lw_synapse_builtin_at(int i);
+int lw_synapse_param_find(const lw_synapse_model *model, const char *name);
+lw_err lw_synapse_param_check(const lw_synapse_model *model, int param, double value) LW_MUST_CHECK;
+
+/** A parsed and checked model text, of a neuron or of a synapse. */
 typedef struct lw_model_source lw_model_source;
 /** Parse and check. `name` is used in messages ("name:line:column: found ..., expected ..."). EMODEL on any fault. */
 lw_err lw_model_parse(const char *name, const char *text, lw_model_source **out) LW_MUST_CHECK;
@@ -45,6 +52,9 @@ lw_err lw_model_emit(const lw_model_source *source, char **out) LW_MUST_CHECK;
  * at once, but let one rank call first so that only one compiles. The model stays loaded as long as the program.
  * ECOMPILE with the compiler's words. */
 lw_err lw_model_load(const lw_model_source *source, const char *folder, const lw_model **out) LW_MUST_CHECK;
+
+bool lw_model_source_is_synapse(const lw_model_source *source);
+lw_err lw_synapse_load(const lw_model_source *source, const char *folder, const lw_synapse_model **out) LW_MUST_CHECK;
 
 /* ------------------------------------------------------------------ quantities and units */
 

@@ -198,14 +198,30 @@ static void print_expr_line(lw_text *text, const char *key, const char *name, co
     lw_text_add(text, "\n");
 }
 
-static void print_update(lw_text *text, const lw_statement *s, bool more) {
-    lw_text_add(text, "%s%s = ", s->joined ? "" : "  update ", s->target);
+static void print_update(lw_text *text, const char *key, const lw_statement *s, bool more) {
+    lw_text_add(text, "%s%s%s = ", s->joined ? "" : "  ", s->joined ? "" : key, s->target);
     lw_expr_print(text, s->expr);
     lw_text_add(text, more ? ", " : "\n");
 }
 
+static void print_state(lw_text *text, const lw_model_source *source, int i) {
+    static const char *const roles[] = {"pre", "post"};
+    const lw_decl *decl = &source->state[i];
+    if (source->synapse && source->role[i] == LW_ROLE_WEIGHT) {
+        lw_text_add(text, "  weight %s", decl->name);
+        if (decl->about[0]) lw_text_add(text, " \"%s\"", decl->about);
+        lw_text_add(text, "\n");
+        return;
+    }
+    lw_text_add(text, "  %s %s = ", source->synapse ? roles[source->role[i]] : "state", decl->name);
+    lw_expr_print(text, decl->expr);
+    print_unit_about(text, decl);
+}
+
 void lw_source_print(lw_text *text, const lw_model_source *source) {
-    lw_text_add(text, "model %s", source->name);
+    static const char *const keys[] = {
+        [LW_STATEMENT_UPDATE] = "update ", [LW_STATEMENT_ON_PRE] = "on pre ", [LW_STATEMENT_ON_POST] = "on post "};
+    lw_text_add(text, "%s %s", source->synapse ? "synapse" : "model", source->name);
     if (source->about[0]) lw_text_add(text, " \"%s\"", source->about);
     lw_text_add(text, "\n");
     for (int i = 0; i < source->n_param; i++)
@@ -214,11 +230,8 @@ void lw_source_print(lw_text *text, const lw_model_source *source) {
         lw_text_add(text, "  input %s", source->input[i].name);
         print_unit_about(text, &source->input[i]);
     }
-    for (int i = 0; i < source->n_state; i++) {
-        lw_text_add(text, "  state %s = ", source->state[i].name);
-        lw_expr_print(text, source->state[i].expr);
-        print_unit_about(text, &source->state[i]);
-    }
+    for (int i = 0; i < source->n_state; i++)
+        print_state(text, source, i);
     for (int i = 0; i < source->n_derived; i++)
         print_expr_line(text, "derived", source->derived[i].name, " = ", source->derived[i].expr);
     for (int i = 0; i < source->n_let; i++)
@@ -227,8 +240,8 @@ void lw_source_print(lw_text *text, const lw_model_source *source) {
     for (int i = 0; i < source->n_statement; i++) {
         const lw_statement *s = &source->statement[i];
         if (s->kind == LW_STATEMENT_ODE) print_expr_line(text, "ode", s->target, "' = ", s->expr);
-        if (s->kind == LW_STATEMENT_UPDATE)
-            print_update(text, s, i + 1 < source->n_statement && s[1].kind == s->kind && s[1].joined);
+        if (s->kind != LW_STATEMENT_ODE && s->kind != LW_STATEMENT_RESET)
+            print_update(text, keys[s->kind], s, i + 1 < source->n_statement && s[1].kind == s->kind && s[1].joined);
     }
     if (source->refractory.text) {
         lw_text_add(text, "  refractory %s holds ", source->refractory.text);
@@ -237,7 +250,7 @@ void lw_source_print(lw_text *text, const lw_model_source *source) {
         lw_text_add(text, "\n");
     }
     if (source->spike) print_expr_line(text, "spike", "", " ", source->spike);
-    if (source->output) print_expr_line(text, "output", "", " ", source->output);
+    if (source->output) print_expr_line(text, source->synapse ? "deliver" : "output", "", " ", source->output);
     for (int i = 0; i < source->n_statement; i++)
         if (source->statement[i].kind == LW_STATEMENT_RESET)
             print_expr_line(text, "reset", source->statement[i].target, " = ", source->statement[i].expr);

@@ -80,14 +80,23 @@ typedef struct lw_decl {
     bool lo_open, hi_open;
 } lw_decl;
 
-typedef enum lw_statement_kind { LW_STATEMENT_ODE, LW_STATEMENT_UPDATE, LW_STATEMENT_RESET } lw_statement_kind;
+typedef enum lw_statement_kind {
+    LW_STATEMENT_ODE,
+    LW_STATEMENT_UPDATE,
+    LW_STATEMENT_RESET,
+    LW_STATEMENT_ON_PRE, /* synapse models: at a spike of the source, of the target */
+    LW_STATEMENT_ON_POST
+} lw_statement_kind;
+
+/** To whom a variable of a synapse model belongs: the source, the target, the synapse. */
+typedef enum lw_role { LW_ROLE_PRE, LW_ROLE_POST, LW_ROLE_WEIGHT } lw_role;
 
 typedef struct lw_statement {
     lw_statement_kind kind;
     const char *target;
     int state; /* set by check */
     int line, column;
-    bool joined; /* UPDATE: stands behind a comma, happens at the same time as the one before */
+    bool joined; /* UPDATE, ON: stands behind a comma, happens at the same time as the one before */
     lw_expr *expr;
 } lw_statement;
 
@@ -104,6 +113,8 @@ struct lw_model_source {
     lw_arena_block *arena;
     const char *file; /* used in messages */
     const char *text;
+    bool synapse; /* a synapse model: states have roles, `output` is what is delivered */
+    lw_role role[LW_AST_MAX];
     const char *name, *about;
     int name_line, name_column;
     int n_param, n_state, n_input, n_derived, n_let, n_statement, n_hold;

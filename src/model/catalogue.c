@@ -44,16 +44,48 @@ int lw_model_input_find(const lw_model *model, const char *name) {
     return name_find(model->input, model->n_input, name);
 }
 
+static lw_err domain_check(const char *kind, const char *model, const lw_model_param *p, double value) {
+    bool low = p->lo_open ? !(value > p->lo) : !(value >= p->lo);
+    bool high = p->hi_open ? !(value < p->hi) : !(value <= p->hi);
+    LW_CHECK(!low && !high && isfinite(value), LW_EUSE, "parameter %s of %s %s is %g %s, allowed is %c%g, %g%c %s",
+        p->name, kind, model, value / p->scale, p->unit, p->lo_open || isinf(p->lo) ? '(' : '[', p->lo / p->scale,
+        p->hi / p->scale, p->hi_open || isinf(p->hi) ? ')' : ']', p->unit);
+    return LW_OK;
+}
+
 lw_err lw_model_param_check(const lw_model *model, int param, double value) {
     LW_CHECK(param >= 0 && param < model->n_param, LW_EUSE, "model %s has %d parameters, number %d was asked for",
         model->name, model->n_param, param);
-    const lw_model_param *p = &model->param[param];
-    bool low = p->lo_open ? !(value > p->lo) : !(value >= p->lo);
-    bool high = p->hi_open ? !(value < p->hi) : !(value <= p->hi);
-    LW_CHECK(!low && !high && isfinite(value), LW_EUSE, "parameter %s of model %s is %g %s, allowed is %c%g, %g%c %s",
-        p->name, model->name, value / p->scale, p->unit, p->lo_open || isinf(p->lo) ? '(' : '[', p->lo / p->scale,
-        p->hi / p->scale, p->hi_open || isinf(p->hi) ? ')' : ']', p->unit);
-    return LW_OK;
+    return domain_check("model", model->name, &model->param[param], value);
+}
+
+int lw_synapse_builtin_count(void) {
+    int n = 0;
+    while (lw_builtin_synapses[n])
+        n++;
+    return n;
+}
+
+const lw_synapse_model *lw_synapse_builtin_at(int i) {
+    return i >= 0 && i < lw_synapse_builtin_count() ? lw_builtin_synapses[i] : NULL;
+}
+
+const lw_synapse_model *lw_synapse_builtin(const char *name) {
+    for (int i = 0; lw_builtin_synapses[i]; i++)
+        if (strcmp(lw_builtin_synapses[i]->name, name) == 0) return lw_builtin_synapses[i];
+    return NULL;
+}
+
+int lw_synapse_param_find(const lw_synapse_model *model, const char *name) {
+    for (int i = 0; i < model->n_param; i++)
+        if (strcmp(model->param[i].name, name) == 0) return i;
+    return -1;
+}
+
+lw_err lw_synapse_param_check(const lw_synapse_model *model, int param, double value) {
+    LW_CHECK(param >= 0 && param < model->n_param, LW_EUSE, "synapse %s has %d parameters, number %d was asked for",
+        model->name, model->n_param, param);
+    return domain_check("synapse", model->name, &model->param[param], value);
 }
 
 /* just inside an open bound: far enough to stay inside when rounded to float */

@@ -12,5 +12,6 @@ extern const char lw_kernel_header[];
 
 /** Alphabetical, ends with NULL. */
 extern const lw_model *const lw_builtin_models[];
+extern const lw_synapse_model *const lw_builtin_synapses[];
 
 #endif

@@ -4,6 +4,7 @@
  * the same dimension, defaults lie in their domains, and the lines fit together. One walk over the expressions does
  * names and dimensions.
  */
+#include <lapwing/kernel.h>
 #include "ast.h"
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +20,14 @@ enum {
     MAY_DT = 1 << LW_SYMBOL_DT,
     MAY_CONSTANT = MAY_PARAM | MAY_DERIVED | MAY_DT,
     MAY_NO_INPUT = MAY_CONSTANT | MAY_STATE | MAY_LET,
-    MAY_ALL = MAY_NO_INPUT | MAY_INPUT
+    MAY_ALL = MAY_NO_INPUT | MAY_INPUT,
+    /* variables of synapse models, by role */
+    MAY_ROLE = 1 << 8,
+    MAY_PRE = MAY_ROLE << LW_ROLE_PRE,
+    MAY_POST = MAY_ROLE << LW_ROLE_POST,
+    MAY_ROLES = MAY_PRE | MAY_POST | MAY_ROLE << LW_ROLE_WEIGHT,
+    MAY_SYNAPSE = (MAY_CONSTANT & ~MAY_DT) | MAY_LET | MAY_STATE,
+    MAY_SYNAPSE_ALL = MAY_SYNAPSE | MAY_ROLES
 };
 
 typedef struct checker {
@@ -87,6 +95,14 @@ static lw_err check_name(checker *c, lw_expr *e) {
                   (e->symbol == LW_SYMBOL_LET && e->index >= c->n_let);
     unsigned uses = e->symbol == LW_SYMBOL_LET && !hidden ? c->let_uses[e->index] : 0;
     uses |= 1u << e->symbol;
+    if (s->synapse && e->symbol == LW_SYMBOL_STATE) uses |= (unsigned)MAY_ROLE << s->role[e->index];
+    if (uses & ~c->may & MAY_ROLES) {
+        snprintf(found, sizeof found, "'%.60s' here", e->text);
+        return check_fail(s, e->line, e->column, found,
+            c->may & MAY_PRE    ? "parameters and pre variables only, as no pre variable can know of targets"
+            : c->may & MAY_POST ? "parameters and post variables only, as no post variable can know of sources"
+                                : "parameters only");
+    }
     if ((uses & ~c->may) || hidden) {
         static const char *const kinds[] = {"", "param", "state", "input", "derived", "let", "dt"};
         snprintf(found, sizeof found, "%s '%.60s'%s", kinds[e->symbol], e->text,
@@ -353,14 +369,16 @@ static lw_err check_decls(checker *c) {
     }
     for (int i = 0; i < s->n_derived; i++) {
         LW_TRY(check_new_name(s, &s->derived[i]));
-        LW_TRY(check_value(c, MAY_CONSTANT, s->derived[i].expr, NULL));
+        LW_TRY(check_value(c, s->synapse ? MAY_CONSTANT & ~MAY_DT : MAY_CONSTANT, s->derived[i].expr, NULL));
         s->derived[i].dims = s->derived[i].expr->dims;
         c->n_derived = i + 1;
     }
     for (int i = 0; i < s->n_state; i++) {
         lw_decl *d = &s->state[i];
         LW_TRY(check_new_name(s, d));
-        LW_TRY(check_value(c, MAY_CONSTANT, d->expr, d->has_unit ? &d->dims : NULL));
+        if (!d->expr) continue; /* the weight */
+        LW_TRY(
+            check_value(c, s->synapse ? MAY_CONSTANT & ~MAY_DT : MAY_CONSTANT, d->expr, d->has_unit ? &d->dims : NULL));
         if (!d->has_unit) {
             char unit[64];
             d->dims = d->expr->dims;
@@ -371,7 +389,7 @@ static lw_err check_decls(checker *c) {
     }
     for (int i = 0; i < s->n_let; i++) {
         LW_TRY(check_new_name(s, &s->let[i]));
-        LW_TRY(check_value(c, MAY_ALL, s->let[i].expr, NULL));
+        LW_TRY(check_value(c, s->synapse ? MAY_SYNAPSE_ALL : MAY_ALL, s->let[i].expr, NULL));
         s->let[i].dims = s->let[i].expr->dims;
         c->let_uses[i] = c->uses;
         c->n_let = i + 1;
@@ -380,6 +398,21 @@ static lw_err check_decls(checker *c) {
 }
 
 /* ------------------------------------------------------------------ lines */
+
+static lw_err check_synapse_statement(checker *c, lw_statement *t, const lw_dims *dims) {
+    lw_model_source *s = c->source;
+    char found[96];
+    lw_role role = s->role[t->state];
+    snprintf(found, sizeof found, "'%.60s'", t->target);
+    if (t->kind == LW_STATEMENT_ODE && role == LW_ROLE_WEIGHT)
+        return check_fail(s, t->line, t->column, found, "a pre or post variable; the weight changes at spikes only");
+    if (t->kind == LW_STATEMENT_ON_PRE && role == LW_ROLE_POST)
+        return check_fail(s, t->line, t->column, found, "a pre variable or the weight");
+    if (t->kind == LW_STATEMENT_ON_POST && role == LW_ROLE_PRE)
+        return check_fail(s, t->line, t->column, found, "a post variable or the weight");
+    unsigned may = role == LW_ROLE_WEIGHT ? MAY_SYNAPSE_ALL : MAY_SYNAPSE | (unsigned)MAY_ROLE << role;
+    return check_value(c, may, t->expr, dims);
+}
 
 static lw_err check_statement(checker *c, int at) {
     lw_model_source *s = c->source;
@@ -391,7 +424,7 @@ static lw_err check_statement(checker *c, int at) {
     for (int i = 0; i < at; i++) {
         const lw_statement *u = &s->statement[i];
         if (u->kind != t->kind) continue;
-        if (t->kind == LW_STATEMENT_UPDATE) {
+        if (t->kind != LW_STATEMENT_ODE && t->kind != LW_STATEMENT_RESET) {
             bool together = true; /* one comma list from u to t */
             for (int j = i + 1; j <= at; j++)
                 together = together && s->statement[j].joined;
@@ -409,6 +442,7 @@ static lw_err check_statement(checker *c, int at) {
     }
     lw_dims dims = s->state[t->state].dims;
     if (t->kind == LW_STATEMENT_ODE) dims.e[0] -= 1;
+    if (s->synapse) return check_synapse_statement(c, t, &dims);
     return check_value(c, t->kind == LW_STATEMENT_RESET ? MAY_NO_INPUT : MAY_ALL, t->expr, &dims);
 }
 
@@ -432,11 +466,28 @@ static lw_err check_refractory(lw_model_source *s) {
     return LW_OK;
 }
 
+static lw_err check_synapse(checker *c) {
+    lw_model_source *s = c->source;
+    int n[3] = {0};
+    for (int i = 0; i < s->n_state; i++)
+        n[s->role[i]]++;
+    if (n[LW_ROLE_WEIGHT] != 1)
+        return check_fail(s, s->name_line, s->name_column, "a synapse without weight", "a 'weight' line");
+    if (n[LW_ROLE_PRE] > LW_SYNAPSE_STATE_MAX || n[LW_ROLE_POST] > LW_SYNAPSE_STATE_MAX)
+        return check_fail(
+            s, s->name_line, s->name_column, "more than 8 variables of one neuron", "at most 8 pre and 8 post ones");
+    if (!s->output)
+        return check_fail(s, s->name_line, s->name_column, "a synapse that delivers nothing", "a 'deliver' line");
+    lw_dims none = {0};
+    return check_value(c, MAY_SYNAPSE_ALL, s->output, &none);
+}
+
 lw_err lw_check_run(lw_model_source *s) {
     checker c = {.source = s};
     LW_TRY(check_decls(&c));
     for (int i = 0; i < s->n_statement; i++)
         LW_TRY(check_statement(&c, i));
+    if (s->synapse) return check_synapse(&c);
     if (!s->spike && !s->output)
         return check_fail(s, s->name_line, s->name_column, "a model without result", "a 'spike' or an 'output' line");
     if (s->spike) LW_TRY(check_value(&c, MAY_NO_INPUT, s->spike, NULL));

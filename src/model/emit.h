@@ -12,6 +12,7 @@ typedef struct lw_emitter {
     lw_text *text;
     const lw_plan *plan;
     bool single;               /* float, otherwise double */
+    bool power;                /* pow with short cuts for the exponents 0 and 1 */
     int32_t *uses;             /* [graph count] of the running piece; a node used twice gets a temporary */
     char (*temp)[LW_NAME_MAX]; /* [graph count] its name, "" for none */
     int n_temp;
@@ -38,8 +39,15 @@ void lw_emit_value(lw_emitter *e, int32_t node);
 void lw_emit_kernel(lw_emitter *e, const lw_body *body);
 /** derive, derive_tan, derive_adj, init. */
 void lw_emit_derive(lw_emitter *e);
+/** Opening comment and includes of a generated file; its table of parameters. */
+void lw_emit_head(lw_text *text, const lw_model_source *source);
+void lw_emit_params(lw_text *text, const lw_model_source *source);
 /** The whole file. */
 lw_err lw_emit_file(lw_text *text, const lw_plan *plan) LW_MUST_CHECK;
+/** synapse.c: a synapse model's file; its functions for people; finds what only integration can find. */
+lw_err lw_synapse_emit_file(const lw_model_source *source, lw_text *text) LW_MUST_CHECK;
+lw_err lw_synapse_emit_show(const lw_model_source *source, lw_text *text) LW_MUST_CHECK;
+lw_err lw_synapse_check_run(const lw_model_source *source) LW_MUST_CHECK;
 /** The plan for people. */
 lw_err lw_emit_show(lw_text *text, const lw_plan *plan) LW_MUST_CHECK;
 

@@ -97,13 +97,21 @@ static lw_err run_compiler(const char *name, const char *source, const char *obj
     return LW_FAIL(LW_ECOMPILE, "C compiler %s failed on model %s: %s", argv[0], name, words);
 }
 
-static lw_err load(const char *path, const char *name, const lw_model **out) {
+/* lw_model and lw_synapse_model begin alike */
+typedef struct head {
+    int32_t abi;
+    const char *name;
+} head;
+
+static lw_err load(const char *path, const char *kind, const char *name, const void **out) {
     char symbol[160];
-    snprintf(symbol, sizeof symbol, "lw_model_%s", name);
+    snprintf(symbol, sizeof symbol, "lw_%s_%s", kind, name);
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     LW_CHECK(object, LW_EFILE, "compiled model %s could not be loaded: %s", path, dlerror());
-    const lw_model *model = dlsym(object, symbol);
-    if (model && model->abi == LW_KERNEL_ABI && strcmp(model->name, name) == 0) {
+    const void *model = dlsym(object, symbol);
+    head begin = {0};
+    if (model) memcpy(&begin, model, sizeof begin);
+    if (model && begin.abi == LW_KERNEL_ABI && strcmp(begin.name, name) == 0) {
         *out = model; /* stays loaded as long as the program */
         return LW_OK;
     }
@@ -140,7 +148,7 @@ static lw_err compile(const char *name, const char *code, const char *path) {
     return err;
 }
 
-lw_err lw_model_load(const lw_model_source *source, const char *folder, const lw_model **out) {
+static lw_err source_load(const lw_model_source *source, const char *folder, const char *kind, const void **out) {
     char cache[PATH_BYTES], path[PATH_BYTES];
     const char *name = lw_model_source_name(source);
     char *code = NULL;
@@ -157,5 +165,25 @@ lw_err lw_model_load(const lw_model_source *source, const char *folder, const lw
     lw_err err = make_folder(cache);
     if (err == LW_OK && access(path, R_OK) != 0) err = compile(name, code, path);
     lw_free(code);
-    return err == LW_OK ? load(path, name, out) : err;
+    return err == LW_OK ? load(path, kind, name, out) : err;
+}
+
+lw_err lw_model_load(const lw_model_source *source, const char *folder, const lw_model **out) {
+    const void *model = NULL;
+    *out = NULL;
+    LW_CHECK(!lw_model_source_is_synapse(source), LW_EMODEL, "%s is a synapse model; a neuron model is wanted",
+        lw_model_source_name(source));
+    LW_TRY(source_load(source, folder, "model", &model));
+    *out = model;
+    return LW_OK;
+}
+
+lw_err lw_synapse_load(const lw_model_source *source, const char *folder, const lw_synapse_model **out) {
+    const void *model = NULL;
+    *out = NULL;
+    LW_CHECK(lw_model_source_is_synapse(source), LW_EMODEL, "%s is a neuron model; a synapse model is wanted",
+        lw_model_source_name(source));
+    LW_TRY(source_load(source, folder, "synapse", &model));
+    *out = model;
+    return LW_OK;
 }

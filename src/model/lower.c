@@ -5,6 +5,7 @@
  * keep their old value at every assignment.
  */
 #include "plan.h"
+#include <string.h>
 
 typedef struct scope {
     lw_plan *plan;
@@ -189,4 +190,11 @@ lw_err lw_lower_run(lw_plan *plan) {
         plan->n_coef++;
     }
     return sc.g->err;
+}
+
+int32_t lw_lower_expr(lw_plan *plan, const int32_t *state, const int32_t *derived, const lw_expr *expr) {
+    scope sc = {.plan = plan, .g = plan->g};
+    memcpy(sc.state, state, sizeof sc.state);
+    memcpy(sc.derived, derived, sizeof sc.derived);
+    return lower_expr(&sc, expr);
 }

@@ -16,7 +16,8 @@ lw_err lw_model_parse(const char *name, const char *text, lw_model_source **out)
     LW_TRY_TO(lw_ast_string(s, text, strlen(text), &s->text), done);
     LW_TRY_TO(lw_parser_run(s), done);
     LW_TRY_TO(lw_check_run(s), done);
-    LW_TRY_TO(lw_plan_create(s, &plan), done); /* finds what only integration can: circles, non-linear rates */
+    /* finds what only integration can: circles, non-linear rates */
+    err = s->synapse ? lw_synapse_check_run(s) : lw_plan_create(s, &plan);
 done:
     lw_plan_destroy(&plan);
     if (err != LW_OK) lw_model_source_destroy(&s);
@@ -67,10 +68,26 @@ static lw_err with_plan(const lw_model_source *source, lw_err (*write)(lw_text *
     return err;
 }
 
+static lw_err with_synapse(
+    const lw_model_source *source, lw_err (*write)(const lw_model_source *, lw_text *), char **out) {
+    lw_text text = {0};
+    *out = NULL;
+    lw_err err = write(source, &text);
+    if (err == LW_OK) return lw_text_take(&text, out);
+    lw_text_clear(&text);
+    return err;
+}
+
+bool lw_model_source_is_synapse(const lw_model_source *source) {
+    return source->synapse;
+}
+
 lw_err lw_model_emit(const lw_model_source *source, char **out) {
+    if (source->synapse) return with_synapse(source, lw_synapse_emit_file, out);
     return with_plan(source, lw_emit_file, out);
 }
 
 lw_err lw_model_show(const lw_model_source *source, char **out) {
+    if (source->synapse) return with_synapse(source, lw_synapse_emit_show, out);
     return with_plan(source, lw_emit_show, out);
 }

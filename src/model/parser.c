@@ -212,6 +212,11 @@ static lw_err parse_in_unit(parser *p, lw_decl *decl) {
     if (!is_word(p->at, "in")) return LW_OK;
     p->at++;
     decl->has_unit = true;
+    if (p->source->synapse && is_word(p->at, "weight")) { /* a number in the unit of the projection's port */
+        decl->unit = "weight";
+        p->at++;
+        return LW_OK;
+    }
     return parse_unit(p, &decl->unit, &decl->scale, &decl->dims);
 }
 
@@ -386,12 +391,62 @@ static lw_err parse_refractory(parser *p) {
 }
 
 static lw_err parse_result(parser *p, lw_expr **out) {
-    if (p->source->spike || p->source->output) return parser_fail(p, "only one 'spike' or 'output' line");
+    if (p->source->spike || p->source->output)
+        return parser_fail(p, p->source->synapse ? "only one 'deliver' line" : "only one 'spike' or 'output' line");
     return parse_expr(p, 1, out);
+}
+
+static lw_err parse_variables(parser *p, lw_role role) {
+    lw_model_source *s = p->source;
+    int first = s->n_state;
+    LW_TRY(parse_decls(p, s->state, &s->n_state, LW_AST_MAX, "the name of a variable", true));
+    for (int i = first; i < s->n_state; i++)
+        s->role[i] = role;
+    return LW_OK;
+}
+
+static lw_err parse_weight(parser *p) {
+    lw_model_source *s = p->source;
+    lw_decl *decl = NULL;
+    for (int i = 0; i < s->n_state; i++)
+        if (s->role[i] == LW_ROLE_WEIGHT) return parser_fail(p, "only one weight");
+    s->role[s->n_state < LW_AST_MAX ? s->n_state : 0] = LW_ROLE_WEIGHT;
+    LW_TRY(decl_new(p, s->state, &s->n_state, LW_AST_MAX, "the name of the weight", &decl));
+    decl->has_unit = true;
+    decl->unit = "weight";
+    return parse_about(p, &decl->about);
+}
+
+/* "on" ("pre" | "post") statements; the line after it that goes on has statements only */
+static lw_err parse_event(parser *p, const lw_token *keyword) {
+    const lw_token *which = keyword + 1;
+    if (p->at == which) {
+        if (!is_word(which, "pre") && !is_word(which, "post")) return parser_fail(p, "'pre' or 'post'");
+        p->at++;
+    }
+    return parse_statements(p, is_word(which, "pre") ? LW_STATEMENT_ON_PRE : LW_STATEMENT_ON_POST);
+}
+
+static lw_err parse_synapse_block(parser *p, const lw_token *keyword) {
+    lw_model_source *s = p->source;
+    if (is_word(keyword, "param")) return parse_params(p);
+    if (is_word(keyword, "derived"))
+        return parse_decls(p, s->derived, &s->n_derived, LW_AST_PARAM_MAX, "the name of a derived value", false);
+    if (is_word(keyword, "let"))
+        return parse_decls(p, s->let, &s->n_let, LW_AST_PARAM_MAX, "the name of an abbreviation", false);
+    if (is_word(keyword, "weight")) return parse_weight(p);
+    if (is_word(keyword, "pre")) return parse_variables(p, LW_ROLE_PRE);
+    if (is_word(keyword, "post")) return parse_variables(p, LW_ROLE_POST);
+    if (is_word(keyword, "ode")) return parse_statements(p, LW_STATEMENT_ODE);
+    if (is_word(keyword, "on")) return parse_event(p, keyword);
+    if (is_word(keyword, "deliver")) return parse_result(p, &s->output);
+    p->at = keyword;
+    return parser_fail(p, "one of param, derived, let, weight, pre, post, ode, on, deliver");
 }
 
 static lw_err parse_block(parser *p, const lw_token *keyword) {
     lw_model_source *s = p->source;
+    if (s->synapse) return parse_synapse_block(p, keyword);
     if (is_word(keyword, "param")) return parse_params(p);
     if (is_word(keyword, "input")) return parse_inputs(p);
     if (is_word(keyword, "state"))
@@ -414,7 +469,8 @@ static lw_err parse_block(parser *p, const lw_token *keyword) {
 
 static lw_err parse_model(parser *p) {
     lw_model_source *s = p->source;
-    if (!is_word(p->at, "model")) return parser_fail(p, "'model' and a name");
+    s->synapse = is_word(p->at, "synapse");
+    if (!s->synapse && !is_word(p->at, "model")) return parser_fail(p, "'model' or 'synapse', and a name");
     p->at++;
     s->name_line = p->at->line;
     s->name_column = p->at->column;
@@ -436,7 +492,7 @@ lw_err lw_parser_run(lw_model_source *source) {
     int count;
     LW_TRY(lw_lexer_run(source->file, source->text, &tokens, &count));
     parser p = {.source = source, .at = tokens};
-    lw_err err = count > 1 ? parse_model(&p) : parser_fail(&p, "'model' and a name");
+    lw_err err = count > 1 ? parse_model(&p) : parser_fail(&p, "'model' or 'synapse', and a name");
     lw_free(tokens);
     return err;
 }

@@ -75,6 +75,10 @@ const char *lw_plan_hint_find(const lw_plan *plan, int32_t node); /* NULL: none 
 /** lower.c: the equations in PARAM, DT, OLD, IN, HELD (pre, init) and PARAM, DT, PRE, IN (reset, margin, output)
  * leaves. */
 lw_err lw_lower_run(lw_plan *plan) LW_MUST_CHECK;
+/** lower.c: one expression, given what the state variables [LW_AST_MAX] and derived values [LW_AST_PARAM_MAX] stand
+ * for.
+ */
+int32_t lw_lower_expr(lw_plan *plan, const int32_t *state, const int32_t *derived, const lw_expr *expr);
 /** integrate.c: `now` and `rate` in leaves PRE (any state) and IN; state[i] numbers the i-th integrated variable;
  * out[i] is its value after dt. */
 lw_err lw_integrate_run(lw_plan *plan, int n, const int *state, const lw_statement *const *line, const int32_t *rate,

@@ -20,8 +20,8 @@ static void fails(const char *text, const char *message) {
 }
 
 TEST(syntax_errors_have_positions) {
-    fails("", "t:1:1: found end of file, expected 'model' and a name");
-    fails("modl a", "t:1:1: found 'modl', expected 'model' and a name");
+    fails("", "t:1:1: found end of file, expected 'model' or 'synapse', and a name");
+    fails("modl a", "t:1:1: found 'modl', expected 'model' or 'synapse', and a name");
     fails("model 3", "t:1:7: found number 3, expected the name of the model");
     fails("model a\n  staet v = 0", "t:2:3: found 'staet', expected one of param, input, state, derived, let, method, "
                                     "ode, update, refractory, spike, "
