@@ -94,6 +94,8 @@ void lw_free(void *p);
 /** Bytes now held by lw_alloc, and the largest value so far, of this process. */
 int64_t lw_mem_now(void);
 int64_t lw_mem_peak(void);
+/** The peak counts from now on. */
+void lw_mem_peak_reset(void);
 /** Peak resident set of this process in bytes (getrusage). */
 int64_t lw_mem_peak_rss(void);
 /** Copy of a string from lw_alloc; NULL when there is no memory. */

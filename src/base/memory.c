@@ -83,6 +83,10 @@ int64_t lw_mem_peak(void) {
     return atomic_load(&mem_peak);
 }
 
+void lw_mem_peak_reset(void) {
+    atomic_store(&mem_peak, atomic_load(&mem_now));
+}
+
 int64_t lw_mem_peak_rss(void) {
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;

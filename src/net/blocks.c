@@ -34,6 +34,7 @@ double net_synapses_expected(const lw_net_spec *spec, int32_t proj) {
 /* First lid of block b of n: borders at equal shares of the expected work, cost[p] being that of one neuron. */
 static int64_t border(const lw_net *net, const double *cost, double all, int32_t b, int32_t n) {
     double share = all * b / n;
+    if (b == n) return net->n_local; /* whatever rounding says */
     for (int32_t p = 0; p < net->n_pop; p++) {
         double here = cost[p] * (double)net->pop[p].n_local;
         if (share < here) return net->pop[p].lid_begin + (int64_t)(share / cost[p]);

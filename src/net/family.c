@@ -201,8 +201,11 @@ static void families_number(lw_net *net) {
     int32_t at = 0, n = 0;
     for (int32_t k = 0; k < net->n_proj; k++) {
         if (net->family[k] != k) continue;
-        for (int32_t i = k; i < net->n_proj; i++)
-            if (net->family[i] == k) net->sum_order[at++] = i;
+        for (int32_t i = k; i < net->n_proj; i++) {
+            if (net->family[i] != k) continue;
+            net->sum_order[at++] = i;
+            net->family[i] = n;
+        }
         for (int32_t b = 0; b < net->n_bundles; b++)
             if (net->bundle[b].view.family == k) net->bundle[b].view.family = n;
         n++;

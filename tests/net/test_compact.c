@@ -128,6 +128,7 @@ TEST(compact_is_a_filter) {
         for (int edges = 0; edges < 2; edges++) {
             lw_net *net = build((lw_partition)partition, edges ? LW_F32 : LW_F64), *small = NULL;
             int64_t new_index[N_A + N_B];
+            if (edges) CHECK_OK(lw_net_unbundle(net));
             flags f = flags_create(net, 0, edges);
             renumber(net, 0, new_index);
             CHECK_OK(lw_net_compact(net, f.neuron, edges ? (const uint8_t *const *)f.edge : NULL, &small));
@@ -148,9 +149,11 @@ TEST(compact_is_a_filter) {
 
 TEST(compact_of_compact_composes) {
     lw_net *net = build(LW_PARTITION_ROUND_ROBIN, LW_F64), *small = NULL, *smaller = NULL;
+    CHECK_OK(lw_net_unbundle(net));
     flags f = flags_create(net, 0, true);
     CHECK_OK(lw_net_compact(net, f.neuron, (const uint8_t *const *)f.edge, &small));
     flags_free(&f);
+    CHECK_OK(lw_net_unbundle(small));
     f = flags_create(small, 1, true);
     int64_t new_index[N_A + N_B];
     renumber(small, 1, new_index);
@@ -168,6 +171,7 @@ TEST(compact_does_not_depend_on_ranks) {
     uint64_t digest[3];
     for (int partition = LW_PARTITION_BLOCK; partition <= LW_PARTITION_SCOTCH; partition++) {
         lw_net *net = build((lw_partition)partition, LW_F64), *small = NULL;
+        CHECK_OK(lw_net_unbundle(net));
         flags f = flags_create(net, 2, true);
         CHECK_OK(lw_net_compact(net, f.neuron, (const uint8_t *const *)f.edge, &small));
         digest[partition] = net_digest(small);

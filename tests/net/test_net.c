@@ -209,6 +209,7 @@ TEST(five_neurons_on_two_ranks) {
     lw_net_spec spec = {.dt = 1, .n_pop = 1, .n_proj = 1, .pop = &pop, .proj = &proj};
     lw_net *net = NULL;
     CHECK_OK(lw_net_create(world(), &spec, &net));
+    CHECK_OK(lw_net_unbundle(net));
     lw_slot_view slot = lw_net_slots(net);
     lw_proj_view view = lw_net_proj(net, 0);
     CHECK_INT(lw_net_n_local(net), lids[rank]);

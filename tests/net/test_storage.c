@@ -89,6 +89,7 @@ TEST(slices_hold_the_listed_edges) {
     for (int partition = LW_PARTITION_BLOCK; partition <= LW_PARTITION_SCOTCH; partition++) {
         for (int type = 0; type < 2; type++) {
             lw_net *net = build(proj, N_KINDS, (lw_partition)partition, (lw_dtype)type);
+            CHECK_OK(lw_net_unbundle(net));
             for (int i = 0; i < N_KINDS; i++)
                 check_slices(net, i);
             lw_net_destroy(&net);
@@ -105,9 +106,10 @@ TEST(storage_is_as_small_as_it_may_be) {
     for (int i = 0; i < N_KINDS; i++) {
         lw_proj_view p = lw_net_proj(net, i);
         CHECK_INT(p.dense, dense[i]);
-        CHECK_INT(p.target == NULL, dense[i]);
+        CHECK_INT(p.bundled, i == 2 || i == 3 || i == 4);
+        CHECK_INT(p.target == NULL, dense[i] || p.bundled);
         CHECK_INT(p.weight_one, one[i]);
-        CHECK_INT(p.weight == NULL, one[i]);
+        CHECK_INT(p.weight == NULL, one[i] || p.bundled);
         CHECK_INT(p.weight_type, LW_F32);
         if (one[i]) CHECK_CLOSE(p.weight_value, 1, 0);
         if (dense[i]) CHECK(p.n_slices == 1 && p.slice[0].row_begin == NULL && p.slice[0].delay == 10);
@@ -132,6 +134,11 @@ TEST(reading_back_gives_the_same_storage) {
         }
         lw_net *back = build(again, N_KINDS, LW_PARTITION_ROUND_ROBIN, (lw_dtype)type);
         CHECK(net_digest(back) == net_digest(net));
+        for (int i = 0; i < N_KINDS; i++)
+            CHECK_INT(lw_net_proj(net, i).bundled, lw_net_proj(back, i).bundled);
+        CHECK_INT(lw_net_stats_get(net).bytes_synapses, lw_net_stats_get(back).bytes_synapses);
+        CHECK_OK(lw_net_unbundle(net));
+        CHECK_OK(lw_net_unbundle(back));
         for (int i = 0; i < N_KINDS; i++) {
             lw_proj_view p = lw_net_proj(net, i), q = lw_net_proj(back, i);
             CHECK(p.dense == q.dense && p.weight_one == q.weight_one && p.n_slices == q.n_slices &&
@@ -177,6 +184,7 @@ TEST(delays_become_steps) {
         lw_projection_spec proj = plain(0, 1, LW_RULE_FIXED_INDEGREE, 3, 0);
         proj.delay = lw_dist_number(ms[i]);
         lw_net *net = build(&proj, 1, LW_PARTITION_BLOCK, LW_F64);
+        CHECK_OK(lw_net_unbundle(net));
         lw_proj_view p = lw_net_proj(net, 0);
         if (p.n_slices > 0) CHECK_INT(p.slice[0].delay, steps[i]);
         CHECK_INT(p.n_slices, p.n_edges > 0);
