@@ -126,9 +126,22 @@ lw_err net_build_partitioned(const lw_comm *comm, const lw_net_spec *spec, const
     return net_build(comm, spec, given, owner, out);
 }
 
+/* One rank of many can be built alone where it draws all that ends on it. */
+static lw_err play_check(const lw_net_spec *spec) {
+    LW_CHECK(spec->partition != LW_PARTITION_SCOTCH, LW_EUSE,
+        "partition scotch looks at the whole network; allowed for one rank of many: block, round_robin");
+    for (int32_t i = 0; i < spec->n_proj; i++)
+        LW_CHECK(net_rule_of_target(&spec->proj[i]), LW_EUSE,
+            "the synapses from \"%s\" to \"%s\" are not drawn by their targets; allowed for one rank of many: "
+            "all_to_all, one_to_one, fixed_indegree, fixed_total_number, pairwise_bernoulli",
+            spec->pop[spec->proj[i].pre].name, spec->pop[spec->proj[i].post].name);
+    return LW_OK;
+}
+
 lw_err lw_net_create(const lw_comm *comm, const lw_net_spec *spec, lw_net **out) {
     *out = NULL;
     LW_TRY(lw_comm_agree(comm, net_spec_check(spec)));
+    if (lw_comm_plays(comm)) LW_TRY(play_check(spec));
     LW_TRY(net_spec_agree(comm, spec));
     return net_build_partitioned(comm, spec, NULL, out);
 }

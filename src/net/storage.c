@@ -61,6 +61,9 @@ void net_survey_join(lw_net *net, int32_t index, net_survey *s) {
     net_proj *proj = &net->proj[index];
     int64_t n = proj->view.n_edges, most[4] = {s->multapses, -s->delay_low, s->delay_high, -s->delay_positive};
     double weight[2] = {-s->weight_low, s->weight_high};
+    const lw_pop_view *post = &net->pop[proj->view.post];
+    if (lw_comm_plays(net->comm) && post->n_local > 0) /* absent ranks' targets are taken to have as many each */
+        n = llround((double)n * (double)post->size / (double)post->n_local);
     lw_comm_sum_i64(net->comm, &n, 1);
     lw_comm_max_i64(net->comm, most, 4);
     lw_comm_max_f64(net->comm, weight, 2);
