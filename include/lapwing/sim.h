@@ -104,6 +104,9 @@ lw_net *lw_sim_net(const lw_sim *sim);
 const lw_sim_options *lw_sim_options_get(const lw_sim *sim);
 /** Bytes held by the engine on this rank, without tapes, tangents and recorded data. */
 int64_t lw_sim_bytes(const lw_sim *sim);
+/** On a communicator that plays one rank (lw_comm_play): neurons of absent ranks fire at random, rate: [n_pop] kHz,
+ * instead of never. Drawing them is in no phase's seconds. **Local**. */
+lw_err lw_sim_absent(lw_sim *sim, const double *rate) LW_MUST_CHECK;
 
 /** External values added to an input port during the coming steps: values[(t - t0)][channel][lane], t0 = the step at
  * the call; channel c goes to neuron c of the population (n_channels must equal its size). Borrowed until replaced or
@@ -123,6 +126,26 @@ void lw_sim_history_set(lw_sim *sim, int pop, int32_t back, const double *in);
 lw_err lw_sim_history_share(lw_sim *sim) LW_MUST_CHECK;
 /** Values emitted in the last step. */
 void lw_sim_output_get(const lw_sim *sim, int pop, double *out /* [n_local,width] */);
+
+/* ------------------------------------------------------------------ plastic synapses */
+
+/** Weights change while the network runs where a projection has a synapse model, in the net's own arrays. A weight is
+ * brought up to date when its source's spike is delivered; this does it for all of them, so that weights can be read:
+ * what stands there then are all spikes of sources delivered so far, and all spikes of targets that would have met the
+ * synapse before the next delivery. It changes no later result. Call it between advances. lw_sim_reset leaves weights
+ * as they are. **Local**. */
+void lw_sim_weights_settle(lw_sim *sim);
+bool lw_sim_is_plastic(const lw_sim *sim, int proj);
+/** For checkpoints, with settled weights: state of each local source neuron before its spikes of the last steps that
+ * the history holds, [n_local of pre][1 + n_pre]: step of the last spike (-1: none), pre variables after it. Set
+ * (**Collective**) after lw_sim_step_set and the weights, lw_sim_targets_set behind it. */
+void lw_sim_sources_get(lw_sim *sim, int proj, double *out);
+lw_err lw_sim_sources_set(lw_sim *sim, int proj, const double *in) LW_MUST_CHECK;
+/** Recent spikes of each local target, [n_local of post][depth][1 + n_post]: step (-1: the start, -2: no entry), post
+ * variables after it, oldest first; depth: the most that a target has here. */
+int64_t lw_sim_targets_depth(lw_sim *sim, int proj);
+void lw_sim_targets_get(lw_sim *sim, int proj, int64_t depth, double *out);
+lw_err lw_sim_targets_set(lw_sim *sim, int proj, int64_t depth, const double *in) LW_MUST_CHECK;
 
 /* statistics of this rank since reset */
 typedef struct lw_sim_stats {

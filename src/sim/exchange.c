@@ -6,7 +6,7 @@
  * Buffers grow where activity does; running out of memory there ends the job, as in the halo below.
  */
 #include <string.h>
-#include "engine_parts.h"
+#include "absent.h"
 
 /* The slots of some populations of a level. */
 typedef struct channel {
@@ -25,6 +25,7 @@ typedef struct level_exchange {
 
 typedef struct engine_exchange {
     level_exchange *level; /* [n_levels] */
+    engine_absent *absent; /* NULL: all ranks are there */
     lw_event *events;      /* to be sent */
     int64_t events_room;
     uint32_t *slot, *sorted; /* received events: by step in order of arrival, then one step's slots ascending */
@@ -148,6 +149,7 @@ void engine_exchange_destroy(lw_sim *sim) {
         channel_destroy(&x->level[level].events);
         channel_destroy(&x->level[level].rows);
     }
+    engine_absent_destroy(&x->absent);
     lw_free(x->level);
     lw_free(x->events);
     lw_free(x->slot);
@@ -159,6 +161,15 @@ void engine_exchange_destroy(lw_sim *sim) {
     lw_free(x->packed_slots);
     lw_free(x);
     sim->exchange = NULL;
+}
+
+lw_err lw_sim_absent(lw_sim *sim, const double *rate) {
+    engine_absent *absent = NULL;
+    LW_ASSERT(lw_comm_plays(lw_net_comm(sim->net)));
+    LW_TRY(engine_absent_create(sim, rate, &absent));
+    engine_absent_destroy(&sim->exchange->absent);
+    sim->exchange->absent = absent;
+    return LW_OK;
 }
 
 int64_t engine_exchange_pending(const lw_sim *sim, int level) {
@@ -396,6 +407,11 @@ lw_err engine_exchange_end(lw_sim *sim, int level) {
         const lw_event *events = NULL;
         int64_t n = 0;
         if (lw_halo_events_end(x->events.halo, &events, &n) != LW_OK) lw_comm_abort(lw_net_comm(sim->net), 1);
+        if (sim->exchange->absent) {
+            double drawing = lw_time_now(); /* no part of the work of a rank */
+            engine_absent_add(sim->exchange->absent, x->events.halo, x->events.slot, x->t0, x->t1, &events, &n);
+            start += lw_time_now() - drawing;
+        }
         for (int64_t t = x->t0; t < x->t1; t++)
             entries_clear(sim, level, t);
         events_put(sim, level, events, n);
