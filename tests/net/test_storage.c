@@ -201,6 +201,7 @@ TEST(weight_array_on_request) {
     proj[1].weight = lw_dist_number(0.5);
     for (int type = 0; type < 2; type++) {
         lw_net *net = build(proj, N_KINDS, LW_PARTITION_BLOCK, (lw_dtype)type);
+        CHECK_OK(lw_net_unbundle(net));
         uint64_t before = net_digest(net);
         for (int i = 0; i < N_KINDS; i++) {
             CHECK_OK(lw_net_weight_array(net, i));
