@@ -142,7 +142,8 @@ typedef enum lw_purpose {
     LW_PURPOSE_DATA,     /* generated data */
     LW_PURPOSE_ENCODE,   /* rate encoders */
     LW_PURPOSE_CHECK,    /* directions of gradcheck, tests */
-    LW_PURPOSE_COUNT     /* synapses by target: a = node of the tree over targets (root 1), b = projection */
+    LW_PURPOSE_COUNT,    /* synapses by target: a = node of the tree over targets (root 1), b = projection */
+    LW_PURPOSE_POSITION  /* where neurons are:  a = index in the population first built, b = population */
 } lw_purpose;
 
 /** 128 random bits. `draw` numbers successive draws of one (purpose, a, b). */

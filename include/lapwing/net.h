@@ -16,6 +16,7 @@
 #ifndef LAPWING_NET_H
 #define LAPWING_NET_H
 
+#include <math.h>
 #include <lapwing/comm.h>
 #include <lapwing/model.h>
 
@@ -26,6 +27,8 @@ typedef enum lw_rule {
     LW_RULE_FIXED_OUTDEGREE,    /* n targets for every source, uniform */
     LW_RULE_FIXED_TOTAL_NUMBER, /* n synapses in all, target and source of each uniform */
     LW_RULE_PAIRWISE_BERNOULLI, /* every pair with probability p */
+    LW_RULE_CLUSTERED, /* n clusters of neighbouring indices in pre and post, as equal as can be: pairs within a cluster
+                          with probability p, others with p_out; weights within a cluster times weight_in */
     LW_RULE_SMALL_WORLD, /* directed Watts-Strogatz (1998): ring, n/2 neighbours on each side, both directions, each
                             edge's target replaced by a random one with probability p; pre = post */
     LW_RULE_EDGES        /* given edges */
@@ -40,6 +43,50 @@ typedef struct lw_edge {
                       pair must differ in it */
 } lw_edge;
 
+/** Where the neurons of a population are, mm. Positions are a pure function of (seed, population, index). */
+typedef enum lw_layout_kind {
+    LW_LAYOUT_NONE,
+    LW_LAYOUT_GRID,   /* grid[0] x grid[1] (x grid[2]) = size points in the middles of equal boxes; x runs fastest */
+    LW_LAYOUT_RANDOM, /* uniform in the extent */
+    LW_LAYOUT_LIST    /* list[index * n_dim + d] */
+} lw_layout_kind;
+typedef struct lw_layout {
+    lw_layout_kind kind;
+    int32_t n_dim; /* 2 or 3 */
+    int64_t grid[3];
+    double extent[3], centre[3]; /* of a list only when periodic */
+    bool periodic;               /* opposite sides are the same place; distances are those of the nearest images */
+    const double *list;          /* [n_list * n_dim] borrowed; the same on all ranks */
+    int64_t n_list;
+} lw_layout;
+
+/** A function of the distance d between source and target, d in mm. */
+typedef enum lw_profile_kind {
+    LW_PROFILE_NONE,
+    LW_PROFILE_CONSTANT,   /* at0 */
+    LW_PROFILE_LINEAR,     /* at0 + slope d */
+    LW_PROFILE_GAUSSIAN,   /* at0 exp(-d^2 / (2 length^2)) */
+    LW_PROFILE_EXPONENTIAL /* at0 exp(-d / length) */
+} lw_profile_kind;
+typedef struct lw_profile {
+    lw_profile_kind kind;
+    double at0, slope, length; /* slope per mm, length mm */
+} lw_profile;
+static inline double lw_profile_value(const lw_profile *f, double d) {
+    switch (f->kind) {
+    case LW_PROFILE_NONE:
+    case LW_PROFILE_CONSTANT:
+        break;
+    case LW_PROFILE_LINEAR:
+        return f->at0 + f->slope * d;
+    case LW_PROFILE_GAUSSIAN:
+        return f->at0 * exp(-d * d / (2 * f->length * f->length));
+    case LW_PROFILE_EXPONENTIAL:
+        return f->at0 * exp(-d / f->length);
+    }
+    return f->at0;
+}
+
 typedef struct lw_population_spec {
     const char *name;
     const lw_model *model;
@@ -48,6 +95,7 @@ typedef struct lw_population_spec {
     const lw_dist *init;     /* [n_state], NULL: all from the model */
     const uint8_t *has_init; /* [n_state], which entries of `init` count */
     const uint8_t *learn;    /* [n_param], NULL: none */
+    lw_layout layout;
 } lw_population_spec;
 
 typedef struct lw_projection_spec {
@@ -57,13 +105,22 @@ typedef struct lw_projection_spec {
     lw_rule rule;
     int64_t n;
     double p;
+    double p_out, weight_in; /* clustered */
+    lw_profile p_of; /* pairwise_bernoulli: the probability by distance (clipped to 0..1), instead of p; fixed_indegree:
+                        how likely a source is, relative to others. Wants positions in pre and post */
+    double radius;   /* mm: with p_of, no synapse is longer; 0: where p_of falls to 1e-6 of its largest value */
     bool autapses, multapses;
+    bool symmetric; /* pairwise_bernoulli, one_to_one, all_to_all within one population: a synapse from i to j and one
+                       from j to i are there or not together, with one weight and one delay */
+    int32_t mirror; /* 1 + number of an earlier projection (pairwise_bernoulli, one_to_one, all_to_all) between two
+                       populations that this one repeats in the other direction, weights and delays too; 0: none */
     bool learn;     /* weights are trained */
     bool zero_mean; /* subtract the mean weight of each target's incoming synapses of this projection */
     lw_dist weight; /* units of the port; for LW_RULE_EDGES the edges' own weights are used instead. A list is allowed
                        for one_to_one (by target) and all_to_all ([target * size of pre + source]) */
     lw_dist delay;  /* ms; rounded to steps, at least 1 unless exactly 0; for LW_RULE_EDGES the edges' own */
-    const lw_edge *edges; /* LW_RULE_EDGES: this rank's share of the edges, in any distribution over ranks */
+    lw_profile weight_of, delay_of; /* by distance, instead of weight and delay; with the units of those */
+    const lw_edge *edges;           /* LW_RULE_EDGES: this rank's share of the edges, in any distribution over ranks */
     int64_t n_edges;
 } lw_projection_spec;
 
@@ -118,6 +175,8 @@ typedef struct lw_pop_view {
     double *const *param;        /* [n_param], each [n_local]; writable (training) */
     const uint8_t *uniform;      /* [n_param] 1: the same number for all neurons of the network and not learnable */
     double *const *init;         /* [n_state], each [n_local] */
+    lw_layout layout;            /* kind LW_LAYOUT_NONE: no positions */
+    double *const *position;     /* [layout.n_dim], each [n_local], mm */
     const uint8_t *learn;        /* [n_param] */
     int64_t slot_begin, n_slots; /* this rank's slots of this population (rows of projections that leave it) */
     int32_t level; /* populations are stepped in ascending level within a step (delay-0 chains); 0 without delay-0

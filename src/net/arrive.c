@@ -23,13 +23,31 @@ typedef struct chunks {
     int64_t count;
 } chunks;
 
+/* Undirected pairs: each belongs to one of its neurons, which draws it: to the one from which the other is less than
+ * half the way round the ring of indices (at exactly half, to the lower one). */
+static lw_err half_draw(net_rule *r, lw_stream *s, int64_t index) {
+    int64_t size = r->pre->size, half = (size - 1) / 2 + (size % 2 == 0 && index < size / 2);
+    LW_TRY(net_draw_bernoulli(&r->draw, s, r->spec->p, half + 1, r->spec->autapses ? -1 : 0));
+    for (int64_t k = 0; k < r->draw.n; k++)
+        r->draw.index[k] = (uint64_t)((index + (int64_t)r->draw.index[k]) % size);
+    return LW_OK;
+}
+
 static lw_err source_draw(net_rule *r, int64_t index) {
     const lw_projection_spec *spec = r->spec;
     int64_t gid = r->pre->gid_begin + index, self = spec->pre == spec->post && !spec->autapses ? index : -1;
-    lw_stream s = lw_stream_start(r->net->seed, LW_PURPOSE_CONNECT, (uint64_t)gid, (uint64_t)r->proj);
+    uint64_t proj = (uint64_t)(spec->mirror ? spec->mirror - 1 : r->proj);
+    lw_stream s = lw_stream_start(r->net->seed, LW_PURPOSE_CONNECT, (uint64_t)gid, proj);
+    if (spec->mirror) return net_draw_bernoulli(&r->draw, &s, spec->p, r->post->size, -1);
+    if (spec->symmetric) return half_draw(r, &s, index);
     if (spec->rule == LW_RULE_SMALL_WORLD)
         return net_draw_ring(&r->draw, &s, spec->n, spec->p, r->post->size, index, spec->autapses, spec->multapses);
     return net_draw_some(&r->draw, &s, spec->n, r->post->size, self, !spec->multapses);
+}
+
+static void pair_put(int64_t target, int64_t source, const net_rule *r, pair *out, int32_t *dest, int64_t *n) {
+    out[*n] = (pair){.target = (uint32_t)target, .source = (uint32_t)source};
+    dest[(*n)++] = net_partition_owner(&r->net->partition, r->spec->post, target);
 }
 
 static lw_err produce_drawn(net_rule *r, int64_t round, int32_t *dest, void *records, int64_t *n) {
@@ -38,9 +56,11 @@ static lw_err produce_drawn(net_rule *r, int64_t round, int32_t *dest, void *rec
     *n = 0;
     for (int64_t i = begin; i < end && i < r->source_end; i++) {
         LW_TRY(source_draw(r, i));
+        LW_ASSERT(*n + r->draw.n * (r->spec->symmetric ? 2 : 1) <= r->room);
         for (int64_t k = 0; k < r->draw.n; k++) {
-            out[*n] = (pair){.target = (uint32_t)r->draw.index[k], .source = (uint32_t)i};
-            dest[(*n)++] = net_partition_owner(&r->net->partition, r->spec->post, (int64_t)r->draw.index[k]);
+            pair_put((int64_t)r->draw.index[k], i, r, out, dest, n);
+            if (r->spec->symmetric && (int64_t)r->draw.index[k] != i)
+                pair_put(i, (int64_t)r->draw.index[k], r, out, dest, n);
         }
     }
     return LW_OK;
@@ -215,15 +235,24 @@ static lw_err gather_given(net_rule *r, chunks *c, net_incoming *out) {
     return LW_OK;
 }
 
+/* Records that a source may make; for the random rule, more than ever come. */
+static int64_t most_of_source(const net_rule *r) {
+    double size = (double)r->post->size, mean = r->spec->p * size;
+    if (r->spec->rule != LW_RULE_PAIRWISE_BERNOULLI) return r->spec->n;
+    return (r->spec->symmetric ? 2 : 1) * (int64_t)fmin(mean + 20 * sqrt(mean) + 100, size + 1);
+}
+
 lw_err net_connect_sources(net_rule *r, net_incoming *out) {
     chunks c = {0};
     int64_t size = r->pre->size, n_ranks = r->net->partition.size, rank = r->net->partition.rank;
     r->source_begin = size / n_ranks * rank + size % n_ranks * rank / n_ranks;
     r->source_end = size / n_ranks * (rank + 1) + size % n_ranks * (rank + 1) / n_ranks;
-    r->per_round = r->spec->n < ROUND ? ROUND / (r->spec->n > 0 ? r->spec->n : 1) : 1;
+    int64_t each = most_of_source(r);
+    r->per_round = each < ROUND ? ROUND / (each > 0 ? each : 1) : 1;
     int64_t share = r->source_end - r->source_begin, rounds = (share + r->per_round - 1) / r->per_round;
     int64_t most = share < r->per_round ? share : r->per_round;
-    lw_err err = route_rounds(r, produce_drawn, rounds, most * r->spec->n, sizeof(pair), &c);
+    r->room = most * each;
+    lw_err err = route_rounds(r, produce_drawn, rounds, r->room, sizeof(pair), &c);
     if (err == LW_OK) err = gather_drawn(r, &c, out);
     chunks_free(&c);
     return err;

@@ -139,8 +139,8 @@ static lw_err kept_neurons(void *payload, int p, double **records, int64_t *n) {
 static void spec_fill(const compact *c, lw_population_spec *pop, lw_projection_spec *proj) {
     for (int32_t p = 0; p < c->net->n_pop; p++) {
         const lw_pop_view *view = &c->net->pop[p];
-        pop[p] =
-            (lw_population_spec){.name = view->name, .model = view->model, .size = c->size[p], .learn = view->learn};
+        pop[p] = (lw_population_spec){
+            .name = view->name, .model = view->model, .size = c->size[p], .learn = view->learn, .layout = view->layout};
     }
     for (int32_t i = 0; i < c->net->n_proj; i++) {
         const lw_proj_view *view = &c->net->proj[i].view;

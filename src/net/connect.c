@@ -33,6 +33,7 @@ lw_err net_rule_draw(net_rule *r, int64_t gid) {
     const lw_projection_spec *spec = r->spec;
     int64_t index = gid - r->post->gid_begin, self = spec->pre == spec->post && !spec->autapses ? index : -1;
     lw_stream s = lw_stream_start(r->net->seed, LW_PURPOSE_CONNECT, (uint64_t)gid, (uint64_t)r->proj);
+    if (r->space) return net_space_draw(r->space, &r->draw, &s, index, self);
     switch (spec->rule) {
     case LW_RULE_ALL_TO_ALL:
         return all_sources(&r->draw, r->pre->size, self);
@@ -45,6 +46,11 @@ lw_err net_rule_draw(net_rule *r, int64_t gid) {
             &r->draw, &s, r->count[net_local_number(r->net, spec->post, index)], r->pre->size, self, !spec->multapses);
     case LW_RULE_PAIRWISE_BERNOULLI:
         return net_draw_bernoulli(&r->draw, &s, spec->p, r->pre->size, self);
+    case LW_RULE_CLUSTERED: {
+        int64_t cluster = net_cluster_of(index, spec->n, r->post->size);
+        return net_draw_clustered(&r->draw, &s, spec->p, spec->p_out, net_cluster_begin(cluster, spec->n, r->pre->size),
+            net_cluster_begin(cluster + 1, spec->n, r->pre->size), r->pre->size, self);
+    }
     case LW_RULE_FIXED_OUTDEGREE:
     case LW_RULE_SMALL_WORLD:
     case LW_RULE_EDGES:
@@ -54,9 +60,16 @@ lw_err net_rule_draw(net_rule *r, int64_t gid) {
     return LW_EUSE;
 }
 
+/* Chance of a pair, averaged over all, of the rules that have one. */
+static double mean_probability(const net_rule *r) {
+    const lw_projection_spec *spec = r->spec;
+    if (spec->rule == LW_RULE_CLUSTERED) return spec->p_out + (spec->p - spec->p_out) / (double)spec->n;
+    return spec->p_of.kind == LW_PROFILE_NONE ? spec->p : net_profile_mean(spec, &r->pre->layout);
+}
+
 /* Synapses to expect; for the random rule with six standard deviations, so that growing is rare. */
 static int64_t expected_synapses(const net_rule *r) {
-    double pairs = (double)r->post->n_local * (double)r->pre->size, p = r->spec->p;
+    double pairs = (double)r->post->n_local * (double)r->pre->size, p = mean_probability(r);
     switch (r->spec->rule) {
     case LW_RULE_ALL_TO_ALL:
         return r->post->n_local * r->pre->size;
@@ -66,6 +79,7 @@ static int64_t expected_synapses(const net_rule *r) {
         p = (double)r->spec->n / ((double)r->post->size * (double)r->pre->size);
         return (int64_t)(pairs * p + 6 * sqrt(pairs * p)) + 1;
     case LW_RULE_PAIRWISE_BERNOULLI:
+    case LW_RULE_CLUSTERED:
         return (int64_t)(pairs * p + 6 * sqrt(pairs * p * (1 - p))) + 1;
     case LW_RULE_ONE_TO_ONE:
     case LW_RULE_FIXED_OUTDEGREE:
@@ -96,8 +110,7 @@ static lw_err connect_targets(net_rule *r, net_incoming *out) {
 
 /* All pairs with one delay need no list of sources. */
 static bool complete(const lw_projection_spec *spec) {
-    return spec->rule == LW_RULE_ALL_TO_ALL && (spec->autapses || spec->pre != spec->post) &&
-           spec->delay.kind == LW_DIST_CONSTANT;
+    return spec->rule == LW_RULE_ALL_TO_ALL && (spec->autapses || spec->pre != spec->post) && net_delay_constant(spec);
 }
 
 /* Products of sizes must stay numbers. Given edges exist already. */
@@ -106,7 +119,8 @@ static lw_err amount_check(const net_rule *r) {
     switch (r->spec->rule) {
     case LW_RULE_ALL_TO_ALL:
     case LW_RULE_PAIRWISE_BERNOULLI:
-        n = targets * (double)r->pre->size * (r->spec->rule == LW_RULE_ALL_TO_ALL ? 1 : r->spec->p);
+    case LW_RULE_CLUSTERED:
+        n = targets * (double)r->pre->size * (r->spec->rule == LW_RULE_ALL_TO_ALL ? 1 : mean_probability(r));
         break;
     case LW_RULE_FIXED_INDEGREE:
         n = targets * (double)r->spec->n;
@@ -129,17 +143,20 @@ static lw_err amount_check(const net_rule *r) {
 
 /* The drawing rules of the target's side need no list of who was drawn: they can be asked again. */
 bool net_rule_of_target(const lw_projection_spec *spec) {
+    if (spec->rule == LW_RULE_PAIRWISE_BERNOULLI && (spec->symmetric || spec->mirror)) return false;
     return spec->rule != LW_RULE_FIXED_OUTDEGREE && spec->rule != LW_RULE_SMALL_WORLD && spec->rule != LW_RULE_EDGES;
 }
 
 lw_err net_rule_open(const lw_net *net, const lw_projection_spec *spec, int32_t proj, net_rule *r) {
     *r = (net_rule){.net = net, .spec = spec, .pre = &net->pop[spec->pre], .post = &net->pop[spec->post], .proj = proj};
     LW_TRY(amount_check(r));
+    if (spec->p_of.kind != LW_PROFILE_NONE) return net_space_create(r, &r->space);
     return spec->rule == LW_RULE_FIXED_TOTAL_NUMBER ? net_total_counts(r) : LW_OK;
 }
 
 void net_rule_close(net_rule *r) {
     net_draw_free(&r->draw);
+    net_space_destroy(&r->space);
     lw_free(r->count);
     r->count = NULL;
 }

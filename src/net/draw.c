@@ -66,6 +66,13 @@ static void skip_self(net_draw *d, int64_t self) {
         if (d->index[i] >= (uint64_t)self) d->index[i]++;
 }
 
+void net_draw_distinct(net_draw *d, int64_t kept, int bits) {
+    int64_t fresh = d->n - kept;
+    d->n = kept;
+    net_sort(d->index + kept, d->scratch, fresh, bits);
+    merge_distinct(d, fresh);
+}
+
 lw_err net_draw_some(net_draw *d, lw_stream *s, int64_t n, int64_t size, int64_t self, bool distinct) {
     int64_t range = size - (self >= 0);
     LW_TRY(net_draw_reserve(d, n));
@@ -84,19 +91,32 @@ lw_err net_draw_some(net_draw *d, lw_stream *s, int64_t n, int64_t size, int64_t
     return LW_OK;
 }
 
-lw_err net_draw_bernoulli(net_draw *d, lw_stream *s, double p, int64_t size, int64_t self) {
-    d->n = 0;
+/* Each of [begin, end) but `self` with probability p, behind what is in the list. */
+static lw_err bernoulli_range(net_draw *d, lw_stream *s, double p, int64_t begin, int64_t end, int64_t self) {
     if (p <= 0) return LW_OK;
     double scale = 1 / log1p(-p); /* p = 1: -0, no number is skipped */
-    for (int64_t at = 0; at < size; at++) {
+    for (int64_t at = begin; at < end; at++) {
         double skip = floor(log(lw_stream_uniform(s)) * scale); /* numbers left out: geometric */
-        if (skip >= (double)(size - at)) break;
+        if (skip >= (double)(end - at)) break;
         at += (int64_t)skip;
         if (at == self) continue;
         if (d->n == d->capacity) LW_TRY(net_draw_reserve(d, 2 * d->capacity + 256));
         d->index[d->n++] = (uint64_t)at;
     }
     return LW_OK;
+}
+
+lw_err net_draw_bernoulli(net_draw *d, lw_stream *s, double p, int64_t size, int64_t self) {
+    d->n = 0;
+    return bernoulli_range(d, s, p, 0, size, self);
+}
+
+lw_err net_draw_clustered(
+    net_draw *d, lw_stream *s, double p, double p_out, int64_t begin, int64_t end, int64_t size, int64_t self) {
+    d->n = 0;
+    LW_TRY(bernoulli_range(d, s, p_out, 0, begin, self));
+    LW_TRY(bernoulli_range(d, s, p, begin, end, self));
+    return bernoulli_range(d, s, p_out, end, size, self);
 }
 
 /* Each of the n ring edges stays or is drawn again; the drawn ones avoid the staying ones and one another unless

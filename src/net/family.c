@@ -40,14 +40,17 @@ static bool delay_positive(const lw_dist *d) {
 /* Whether the synapses can be neither one dense block nor felt in the same step, whatever is drawn. */
 static bool certain(const lw_net_spec *spec, const lw_projection_spec *s) {
     double pre = (double)spec->pop[s->pre].size, post = (double)spec->pop[s->post].size;
-    if (pre * post <= LIST_PAIRS || !delay_positive(&s->delay)) return false;
+    if (pre * post <= LIST_PAIRS || (s->delay_of.kind == LW_PROFILE_NONE && !delay_positive(&s->delay))) return false;
+    if (!net_rule_of_target(s)) return false;
     switch (s->rule) {
     case LW_RULE_FIXED_INDEGREE:
         return s->n != spec->pop[s->pre].size;
     case LW_RULE_FIXED_TOTAL_NUMBER:
         return (double)s->n != pre * post;
     case LW_RULE_PAIRWISE_BERNOULLI:
-        return s->p <= 0.9;
+        return s->p_of.kind != LW_PROFILE_NONE ? s->p_of.at0 <= 0.9 && s->p_of.slope <= 0 : s->p <= 0.9;
+    case LW_RULE_CLUSTERED:
+        return s->p <= 0.9 && s->p_out <= 0.9;
     case LW_RULE_ALL_TO_ALL:
     case LW_RULE_ONE_TO_ONE:
     case LW_RULE_FIXED_OUTDEGREE:
@@ -72,7 +75,7 @@ static lw_err member_begin(families *f, int32_t i, const net_given *given) {
     bool may = may_be_bundled(f, i);
     if (may && certain(f->spec, s)) {
         f->eligible[i] = 1;
-        view->weight_one = s->weight.kind == LW_DIST_CONSTANT && !s->zero_mean;
+        view->weight_one = net_weight_constant(s) && !s->zero_mean;
         if (view->weight_one) view->weight_value = lw_dist_value(&s->weight, 0, 0, LW_PURPOSE_WEIGHT, 0, 0);
         m->survey = net_survey_start();
         return lw_comm_agree(net->comm, net_synapses_drawn(net, s, i, &m->synapses));

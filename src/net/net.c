@@ -22,6 +22,7 @@ static lw_err pops_create(lw_net *net, const lw_net_spec *spec) {
         lid += count[p];
         pop->name = lw_strdup(spec->pop[p].name);
         if (!pop->name) err = LW_FAIL(LW_EMEM, "no memory for the name of a population");
+        if (err == LW_OK) err = net_layout_take(pop, &spec->pop[p].layout);
     }
     lw_free(count);
     return err;
@@ -158,6 +159,7 @@ static void pop_free(lw_pop_view *pop) {
     lw_free((void *)pop->origin);
     lw_free((void *)pop->uniform);
     lw_free((void *)pop->learn);
+    net_layout_free(pop);
     lw_free((void *)pop->name);
 }
 

@@ -77,6 +77,9 @@ lw_err net_build_partitioned(
 /* ---- spec.c */
 /** **Local**. Everything that can be known before anything is drawn. */
 lw_err net_spec_check(const lw_net_spec *spec) LW_MUST_CHECK;
+/** The parts of that in spec_distance.c. */
+lw_err net_spec_clustered_check(const lw_projection_spec *proj, int64_t n_pre, int64_t n_post) LW_MUST_CHECK;
+lw_err net_spec_distance_check(const lw_net_spec *spec, int32_t i) LW_MUST_CHECK;
 /** EUSE when ranks hold different (checked) specifications. **Collective**. */
 lw_err net_spec_agree(const lw_comm *comm, const lw_net_spec *spec) LW_MUST_CHECK;
 /** Name of projection i: its own, or "pre_post", "pre_post_2" ...; those before it are `named`. From lw_alloc.
@@ -130,6 +133,11 @@ void net_draw_free(net_draw *d);
 lw_err net_draw_some(net_draw *d, lw_stream *s, int64_t n, int64_t size, int64_t self, bool distinct) LW_MUST_CHECK;
 /** Each of [0, size) but `self` with probability p. */
 lw_err net_draw_bernoulli(net_draw *d, lw_stream *s, double p, int64_t size, int64_t self) LW_MUST_CHECK;
+/** Each of [begin, end) with probability p, each other of [0, size) with p_out; `self` is left out. */
+lw_err net_draw_clustered(net_draw *d, lw_stream *s, double p, double p_out, int64_t begin, int64_t end, int64_t size,
+    int64_t self) LW_MUST_CHECK;
+/** The list's members from `kept` on, unsorted, join the sorted ones before them unless they are there. */
+void net_draw_distinct(net_draw *d, int64_t kept, int bits);
 /** Targets of neuron `me` in the small world. */
 lw_err net_draw_ring(net_draw *d, lw_stream *s, int64_t n, double p, int64_t size, int64_t me, bool autapses,
     bool multapses) LW_MUST_CHECK;
@@ -154,10 +162,12 @@ typedef struct net_rule {
     const lw_projection_spec *spec;
     const lw_pop_view *pre, *post;
     int32_t proj;
-    int64_t source_begin, source_end, per_round; /* source-side rules: share of this rank, sources a round */
-    const lw_edge *edges;                        /* given edges of this rank */
+    int64_t source_begin, source_end, per_round, room; /* source-side rules: share of this rank, sources a
+                                                                         round, records a round */
+    const lw_edge *edges;                              /* given edges of this rank */
     int64_t n_edges;
-    int64_t *count; /* [n_local of post] synapses of each local target, LW_RULE_FIXED_TOTAL_NUMBER */
+    int64_t *count;          /* [n_local of post] synapses of each local target, LW_RULE_FIXED_TOTAL_NUMBER */
+    struct net_space *space; /* rules by distance */
     net_draw draw;
 } net_rule;
 /** Whether the rule draws the sources of a target, so that net_rule_draw serves it. */
@@ -171,6 +181,43 @@ lw_err net_rule_draw(net_rule *r, int64_t gid) LW_MUST_CHECK;
 lw_err net_connect(const lw_net *net, const lw_projection_spec *spec, int32_t proj, const net_given *given,
     net_incoming *out) LW_MUST_CHECK;
 void net_incoming_free(net_incoming *in);
+
+/* ---- layout.c, all local */
+lw_err net_layout_check(const lw_layout *layout, int64_t size) LW_MUST_CHECK;
+/** The layout, with room for positions; freed by net_layout_free, also after a failure. */
+lw_err net_layout_take(lw_pop_view *pop, const lw_layout *layout) LW_MUST_CHECK;
+void net_layout_free(lw_pop_view *pop);
+/** Positions of the local neurons of a population, from their origins. */
+void net_positions_find(lw_net *net, int32_t pop);
+/** Where neuron `index` of a population is that has a layout; any rank's neuron. */
+void net_position(const lw_net *net, int32_t pop, int64_t index, double x[3]);
+/** Between two places of a layer. */
+double net_distance(const lw_layout *layout, const double *a, const double *b);
+
+/* ---- space.c, all local */
+typedef struct net_space net_space;
+/** Sources that targets of this rank can reach. *out is to be destroyed also after a failure. */
+lw_err net_space_create(const net_rule *r, net_space **out) LW_MUST_CHECK;
+void net_space_destroy(net_space **space);
+/** Sources of target `index` (in post, local). */
+lw_err net_space_draw(net_space *space, net_draw *d, lw_stream *stream, int64_t index, int64_t self) LW_MUST_CHECK;
+/** No synapse of spec.p_of is longer, mm; infinite where only the layer ends it. */
+double net_profile_reach(const lw_projection_spec *spec);
+/** About how likely a pair is connected, over all pairs of a layer; borders are not looked at. */
+double net_profile_mean(const lw_projection_spec *spec, const lw_layout *layout);
+
+/* ---- value.c: weights and delays of drawn synapses, all local */
+/** One number for all synapses. */
+bool net_weight_constant(const lw_projection_spec *spec);
+bool net_delay_constant(const lw_projection_spec *spec);
+/** Of the synapse from `source` (index in pre) to local target t of post, the order-th of this pair; ms. */
+double net_weight_value(
+    const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t, int64_t source, int32_t order);
+double net_delay_value(
+    const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t, int64_t source, int32_t order);
+/** Cluster of an index; first index of a cluster. */
+int64_t net_cluster_of(int64_t index, int64_t n_clusters, int64_t size);
+int64_t net_cluster_begin(int64_t cluster, int64_t n_clusters, int64_t size);
 
 /* ---- total.c */
 /** r->count of LW_RULE_FIXED_TOTAL_NUMBER. **Local**. */

@@ -165,8 +165,10 @@ lw_err net_neurons(lw_net *net, const lw_net_spec *spec, const net_given *given)
     LW_TRY_TO(lw_comm_agree(net->comm, err), done);
     for (int32_t p = 0; p < net->n_pop && given; p++)
         LW_TRY_TO(pop_route(net, p, given), done);
-    for (int32_t p = 0; p < net->n_pop; p++)
+    for (int32_t p = 0; p < net->n_pop; p++) {
         uniform_find(net, &net->pop[p], range);
+        net_positions_find(net, p);
+    }
 done:
     lw_free(range);
     return err;
@@ -176,6 +178,7 @@ lw_err lw_net_neurons_put(lw_net *net, int pop, const double *records, int64_t n
     LW_ASSERT(pop >= 0 && pop < net->n_pop);
     double *range = NULL;
     LW_TRY(records_route(net, pop, records, n));
+    net_positions_find(net, pop);
     lw_err err = lw_alloc(2 * (size_t)net->pop[pop].model->n_param, sizeof *range, "parameter ranges", &range);
     err = lw_comm_agree(net->comm, err);
     if (err == LW_OK) uniform_find(net, &net->pop[pop], range);

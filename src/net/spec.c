@@ -75,7 +75,9 @@ static lw_err pop_check(const lw_net_spec *spec, int32_t p) {
         LW_TRY(param_check(pop, i));
     for (int32_t i = 0; i < pop->model->n_state; i++)
         LW_TRY(init_check(pop, i));
-    return LW_OK;
+    lw_err err = net_layout_check(&pop->layout, pop->size);
+    if (err != LW_OK) lw_err_context("population \"%s\": positions", pop->name);
+    return err;
 }
 
 static lw_err degree_check(
@@ -129,6 +131,8 @@ static lw_err rule_check(
         LW_CHECK(
             proj->p >= 0 && proj->p <= 1, LW_EUSE, "pairwise_bernoulli with probability %g; allowed: 0 to 1", proj->p);
         return LW_OK;
+    case LW_RULE_CLUSTERED:
+        return net_spec_clustered_check(proj, pre->size, post->size);
     case LW_RULE_EDGES:
         LW_CHECK(proj->n_edges >= 0, LW_EUSE, "%lld edges are given; allowed: 0 or more", (long long)proj->n_edges);
         return LW_OK;
@@ -154,7 +158,7 @@ static lw_err values_check(const lw_net_spec *spec, const lw_projection_spec *pr
     }
     err = dist_check(&proj->delay, list);
     double most = NET_DELAY_MOST * spec->dt;
-    double ms = proj->delay.kind == LW_DIST_CONSTANT ? lw_dist_value(&proj->delay, 0, 0, LW_PURPOSE_DELAY, 0, 0) : 0;
+    double ms = net_delay_constant(proj) ? lw_dist_value(&proj->delay, 0, 0, LW_PURPOSE_DELAY, 0, 0) : 0;
     if (err == LW_OK && !(ms >= 0 && ms <= most)) err = LW_FAIL(LW_EUSE, "%g ms; allowed: 0 to %g ms", ms, most);
     if (err != LW_OK) lw_err_context("delay");
     return err;
@@ -169,6 +173,7 @@ static lw_err proj_check(const lw_net_spec *spec, int32_t i) {
             (int)proj->port, post->model->name, post->name, (int)post->model->n_input);
     if (err == LW_OK) err = rule_check(proj, pre, post);
     if (err == LW_OK) err = values_check(spec, proj);
+    if (err == LW_OK) err = net_spec_distance_check(spec, i);
     for (int32_t j = 0; j < i && err == LW_OK && proj->name; j++)
         if (spec->proj[j].name && strcmp(spec->proj[j].name, proj->name) == 0)
             err = LW_FAIL(LW_EUSE, "the name is taken by another projection; names must differ");
@@ -193,7 +198,7 @@ static lw_err cycle_check(const lw_net_spec *spec) {
         const lw_projection_spec *proj = &spec->proj[i];
         index[i] = proj->pre;
         index[n + i] = proj->post;
-        zero[i] = proj->rule != LW_RULE_EDGES && proj->delay.kind == LW_DIST_CONSTANT &&
+        zero[i] = proj->rule != LW_RULE_EDGES && net_delay_constant(proj) &&
                   lw_dist_value(&proj->delay, 0, 0, LW_PURPOSE_DELAY, 0, 0) == 0;
     }
     err = net_levels(spec->n_pop, name, spec->n_proj, index, index + n, zero, index + 2 * n, &n_levels);
@@ -246,6 +251,26 @@ static uint64_t hash_dist(uint64_t h, const lw_dist *d) {
     return d->kind == LW_DIST_LIST ? hash_bytes(h, d->list, (size_t)d->n_list * sizeof *d->list) : h;
 }
 
+static uint64_t hash_number(uint64_t h, double x) {
+    return hash_bytes(h, &x, sizeof x);
+}
+
+static uint64_t hash_layout(uint64_t h, const lw_layout *layout) {
+    if (layout->kind == LW_LAYOUT_NONE) return h;
+    h = hash_integer(h, (int64_t)layout->kind * 8 + layout->n_dim * 2 + layout->periodic);
+    for (int32_t d = 0; d < layout->n_dim; d++) {
+        h = hash_number(hash_number(h, layout->extent[d]), layout->centre[d]);
+        if (layout->kind == LW_LAYOUT_GRID) h = hash_integer(h, layout->grid[d]);
+    }
+    if (layout->kind != LW_LAYOUT_LIST) return h;
+    return hash_bytes(h, layout->list, (size_t)(layout->n_list * layout->n_dim) * sizeof *layout->list);
+}
+
+static uint64_t hash_profile(uint64_t h, const lw_profile *f) {
+    if (f->kind == LW_PROFILE_NONE) return h;
+    return hash_number(hash_number(hash_number(hash_integer(h, (int64_t)f->kind), f->at0), f->slope), f->length);
+}
+
 static uint64_t hash_pop(uint64_t h, const lw_population_spec *pop) {
     const lw_model *model = pop->model;
     h = hash_bytes(h, pop->name, strlen(pop->name));
@@ -257,16 +282,19 @@ static uint64_t hash_pop(uint64_t h, const lw_population_spec *pop) {
     }
     for (int32_t i = 0; i < model->n_state && pop->has_init; i++)
         if (pop->has_init[i]) h = hash_dist(hash_integer(h, i), &pop->init[i]);
-    return h;
+    return hash_layout(h, &pop->layout);
 }
 
 static uint64_t hash_proj(uint64_t h, const lw_projection_spec *proj) {
     int64_t number[] = {proj->pre, proj->post, proj->port, (int64_t)proj->rule, proj->n,
-        proj->autapses | proj->multapses << 1 | proj->learn << 2 | proj->zero_mean << 3};
+        proj->autapses | proj->multapses << 1 | proj->learn << 2 | proj->zero_mean << 3 | proj->symmetric << 4,
+        proj->mirror};
     if (proj->name) h = hash_bytes(h, proj->name, strlen(proj->name));
     h = hash_bytes(h, number, sizeof number);
     if (proj->rule == LW_RULE_EDGES) return h;
-    h = hash_bytes(h, &proj->p, sizeof proj->p);
+    double value[] = {proj->p, proj->p_out, proj->weight_in, proj->radius};
+    h = hash_bytes(h, value, sizeof value);
+    h = hash_profile(hash_profile(hash_profile(h, &proj->p_of), &proj->weight_of), &proj->delay_of);
     return hash_dist(hash_dist(h, &proj->weight), &proj->delay);
 }
 

@@ -96,7 +96,7 @@ static void decide(const net_synapses *y, const net_survey *s, lw_proj_view *vie
     view->dense = counted && view->n_edges_global == pairs && !s->multapses && s->delay_low == s->delay_high;
     if (spec->learn || spec->zero_mean || view->plastic) return;
     if (spec->rule != LW_RULE_EDGES) {
-        view->weight_one = spec->weight.kind == LW_DIST_CONSTANT;
+        view->weight_one = net_weight_constant(spec);
         view->weight_value = view->weight_one ? lw_dist_value(&spec->weight, 0, 0, LW_PURPOSE_WEIGHT, 0, 0) : 0;
     } else if (view->n_edges_global == 0) { /* a pruned projection keeps its number */
         view->weight_one = spec->weight.kind == LW_DIST_CONSTANT;

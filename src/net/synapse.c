@@ -7,20 +7,6 @@
 #include <math.h>
 #include "net_private.h"
 
-/* Key of a synapse's draws: a and b as lw_purpose says. */
-static uint64_t key_a(const net_synapses *y, int64_t t, int64_t source) {
-    return (uint64_t)y->post->gid[t] << 32 ^ (uint64_t)(y->pre->gid_begin + source);
-}
-static uint64_t key_b(const net_synapses *y, int32_t order) {
-    return (uint64_t)y->proj | (uint64_t)order << 32;
-}
-
-/* Element of a list of weights or delays, as spec.c says. */
-static int64_t list_index(const net_synapses *y, int64_t t, int64_t source) {
-    int64_t target = y->post->gid[t] - y->post->gid_begin;
-    return y->spec->rule == LW_RULE_ALL_TO_ALL ? target * y->pre->size + source : target;
-}
-
 /* Number among equal sources, walking k upwards. */
 static int32_t order_of(const net_synapses *y, int64_t k, int32_t previous) {
     return k == 0 || y->source[k] != y->source[k - 1] ? 0 : previous + 1;
@@ -43,7 +29,7 @@ static lw_err synapses_begin(const lw_net *net, const lw_projection_spec *spec, 
         .post = &net->pop[spec->post],
         .proj = proj,
         .one_delay = -1};
-    if (spec->rule == LW_RULE_EDGES || spec->delay.kind != LW_DIST_CONSTANT) return LW_OK;
+    if (spec->rule == LW_RULE_EDGES || !net_delay_constant(spec)) return LW_OK;
     return delay_steps(y, lw_dist_value(&spec->delay, 0, 0, LW_PURPOSE_DELAY, 0, 0), &y->one_delay);
 }
 
@@ -111,9 +97,7 @@ void net_synapses_weights(net_synapses *y, int64_t t) {
     double sum = 0;
     for (int64_t k = 0; k < y->n; k++) {
         order = order_of(y, k, order);
-        y->weight[k] = given ? given[k].weight
-                             : lw_dist_value(&y->spec->weight, list_index(y, t, y->source[k]), y->net->seed,
-                                   LW_PURPOSE_WEIGHT, key_a(y, t, y->source[k]), key_b(y, order));
+        y->weight[k] = given ? given[k].weight : net_weight_value(y->net, y->spec, y->proj, t, y->source[k], order);
         sum += y->weight[k];
     }
     for (int64_t k = 0; k < y->n && y->spec->zero_mean; k++)
@@ -129,9 +113,7 @@ lw_err net_synapses_delays(net_synapses *y, int64_t t) {
             continue;
         }
         order = order_of(y, k, order);
-        double ms = lw_dist_value(&y->spec->delay, list_index(y, t, y->source[k]), y->net->seed, LW_PURPOSE_DELAY,
-            key_a(y, t, y->source[k]), key_b(y, order));
-        LW_TRY(delay_steps(y, ms, &y->delay[k]));
+        LW_TRY(delay_steps(y, net_delay_value(y->net, y->spec, y->proj, t, y->source[k], order), &y->delay[k]));
     }
     return LW_OK;
 }
