@@ -255,7 +255,7 @@ int64_t lw_sim_record_bytes(const lw_sim *sim) {
     int64_t bytes = (r->n_spikes - r->taken) * (int64_t)sizeof *r->spike;
     for (int i = 0; i < r->n_traces; i++)
         bytes += (r->trace[i].n_samples - r->trace[i].taken) * r->trace[i].n * (int64_t)sizeof *r->trace[i].sample;
-    bytes += r->bins.n * sim->n_pop * (int64_t)sizeof *r->bins.count;
+    bytes += (r->bins.n - r->bins.taken) * sim->n_pop * (int64_t)sizeof *r->bins.count;
     return bytes + (r->activity ? engine_activity_bytes(sim, r->activity) : 0);
 }
 

@@ -158,6 +158,21 @@ TEST(faults_name_place_and_remedy) {
     refused(HEAD POPS "stages: [train]\n", "stages[0]", "train");
     refused(HEAD POPS "stages: [prune]\n", "stages[0]", "recurrent");
     refused(HEAD POPS "record: {spikes: [E, Z]}\n", "record.spikes[1]: found \"Z\"", "E, I");
+    refused(HEAD POPS "record: {spikes: [E, {population: E}]}\n", "record.spikes[1].population: found \"E\"",
+        "each population once");
+    refused(HEAD POPS "record: {spikes: {population: E, neurons: [3, 80]}}\n", "neurons[1]: found \"80\"", "0 to 79");
+    refused(HEAD POPS "record: {spikes: {population: E, neurons: [3, 2]}}\n", "neurons[1]: found \"2\"", "ascending");
+    refused(HEAD POPS "record: {spikes: {population: E, neurons: 3, fraction: 0.5}}\n", "record.spikes.fraction",
+        "one of neurons and fraction");
+    refused(HEAD POPS "record: {spikes: {population: E, fraction: 2}}\n", "record.spikes.fraction: found \"2\"", "1");
+    refused(HEAD POPS "record: {traces: [{population: E}]}\n", "record.traces[0]", "variable");
+    refused(HEAD POPS "record: {traces: [{population: E, variable: [V_m, x]}]}\n",
+        "record.traces[0].variable[1]: found \"x\"", "state variable of model lif");
+    refused(HEAD POPS "record: {rates: {every: 0 ms}}\n", "record.rates.every: found \"0 ms\"", "at least 1");
+    refused(HEAD POPS "record: {rates: {populations: Z}}\n", "record.rates.populations: found \"Z\"", "E, I");
+    refused(HEAD POPS "statistics: {sample: 3000}\n", "statistics.sample: found \"3000\"", "0 to 2000");
+    refused(HEAD POPS "statistics: {from: 3 mV}\n", "statistics.from: found \"3 mV\"", "ms");
+    refused(HEAD POPS "statistics: {least_spikes: 1}\n", "statistics.least_spikes: found \"1\"", ">= 2");
     refused("name: a b\ntime: {dt: 1 ms}\n", "t.yaml:1: name", "folder");
     refused("name: t\nname: u\n", "t.yaml:2", "twice");
     refused("name: [unclosed\n", "t.yaml:", "not YAML");
@@ -193,6 +208,40 @@ TEST(training_section) {
     lw_experiment_destroy(&x);
 }
 
+TEST(record_is_read) {
+    lw_experiment *x = parsed(HEAD POPS "record:\n"
+                                        "  spikes: [I, {population: E, fraction: 0.25, start: 10 ms, stop: 20 ms}]\n"
+                                        "  traces: [{population: E, variable: [V_m, i_ex], neurons: [1, 5], every: 1 "
+                                        "ms}, {population: I, variable: V_m, neurons: 3}]\n"
+                                        "  rates: {populations: I, every: 2 ms}\n"
+                                        "statistics: {from: 100 ms, sample: 50}\n",
+        0, NULL);
+    if (!x) return;
+    CHECK(x->record_spikes[0] && x->record_spikes[1]);
+    CHECK_INT(x->spike_keep[0].who.kind, LW_CHOICE_SPREAD);
+    CHECK_INT(x->spike_keep[0].who.n, 20);
+    CHECK_INT(x->spike_keep[0].start, 100);
+    CHECK_INT(x->spike_keep[0].stop, 200);
+    CHECK_INT(x->spike_keep[1].who.kind, LW_CHOICE_ALL);
+    CHECK_INT(x->spike_keep[1].stop, -1);
+    CHECK_INT(x->n_traces, 3);
+    CHECK_INT(x->trace[1].state, 1);
+    CHECK_INT(x->trace[1].every, 10);
+    CHECK_INT(x->trace[1].keep.who.index[1], 5);
+    CHECK_INT(x->trace[2].pop, 1);
+    CHECK_INT(x->trace[2].keep.who.kind, LW_CHOICE_FIRST);
+    CHECK_INT(x->trace[2].keep.who.n, 3);
+    CHECK_INT(x->rates_every, 20);
+    CHECK(!x->record_rates[0] && x->record_rates[1]);
+    CHECK(x->has_statistics);
+    CHECK_INT(x->statistics.from, 1000);
+    CHECK_INT(x->statistics.bin, 30);
+    CHECK_INT(x->statistics.pair_bin, 20);
+    CHECK_INT(x->statistics.sample, 50);
+    CHECK_INT(x->statistics.least, 10);
+    lw_experiment_destroy(&x);
+}
+
 TEST(missing_file_is_one_error_everywhere) {
     lw_comm *world = NULL;
     lw_experiment *x = NULL;
@@ -201,6 +250,6 @@ TEST(missing_file_is_one_error_everywhere) {
     lw_comm_stop(&world);
 }
 
-CHECK_MAIN(CASE(network_is_read), CASE(overrides_reach_any_depth), CASE(fan_in_scales_weights),
+CHECK_MAIN(CASE(record_is_read), CASE(network_is_read), CASE(overrides_reach_any_depth), CASE(fan_in_scales_weights),
     CASE(weights_may_be_listed), CASE(inputs_change_with_time), CASE(faults_name_place_and_remedy),
     CASE(training_section), CASE(missing_file_is_one_error_everywhere))
