@@ -99,6 +99,23 @@ static inline double lw_plan_step_seconds(const lw_plan_rank *r) {
     return r->s_deliver + r->s_stimulus + r->s_update + r->s_exchange;
 }
 
+/* ------------------------------------------------------------------ trial */
+
+/** One rank out of P, built and run; seconds per step but of the whole build and run. */
+typedef struct lw_plan_trial {
+    int rank, ranks;
+    int64_t neurons, synapses, slots, slots_remote;
+    int neighbours;
+    int64_t bytes_neurons, bytes_synapses, bytes_engine, bytes_held;
+    int64_t steps, spikes, synaptic_events;
+    double s_build, s_wall; /* s_wall holds the drawing of absent spikes, which no rank would do */
+    double s_deliver, s_stimulus, s_update, s_exchange; /* the last without messages */
+} lw_plan_trial;
+/** Build and run rank `rank` of options->ranks on this process alone, the others firing at options->rate. **Local**.
+ * EUSE for partition scotch and for rules that targets do not draw by themselves. */
+lw_err lw_plan_trial_run(const lw_net_spec *spec, const lw_plan_options *options, int rank, int64_t steps,
+    const lw_watch *watch, lw_plan_trial *out) LW_MUST_CHECK;
+
 /** A specification `factor` times as large for weak scaling: populations grow, synapses per target stay. Strings,
  * models, lists and edges are shared with `spec`. EUSE where values are listed by neuron. Free by lw_plan_grown_free.
  * **Local**. */

@@ -16,6 +16,7 @@ const cmd cmd_table[] = {
     {"prune", "EXPERIMENT.yaml | CHECKPOINT.h5",
         "remove neurons and synapses (--method lnp|noise|activity|magnitude|random)", cmd_stages},
     {"gradcheck", "EXPERIMENT.yaml", "adjoint against tangent and finite differences", cmd_gradcheck},
+    {"plan", "EXPERIMENT.yaml", "memory, halo, traffic and time on many ranks, without building the network", cmd_plan},
     {"inspect", "FILE.h5", "what is in a file, and is it whole", cmd_inspect},
     {"model", "check|show|emit FILE.model", "check a model's text, show its derivatives, emit its C code", cmd_model},
     {NULL, NULL, NULL, NULL},
@@ -34,7 +35,15 @@ static void help(void) {
            "all)\n"
            "  --method NAME       prune: lnp, noise, activity, magnitude, random\n"
            "  --data X --labels L evaluate: other .npy files than data.test names\n"
-           "  --steps N           gradcheck: steps of each sequence\n"
+           "  --steps N           gradcheck: steps of each sequence; plan --dry-run: steps to run\n"
+           "  --ranks P[,P...]    plan: numbers of ranks (default 1 to 4096)\n"
+           "  --threads T         plan: threads of each rank (default 1)\n"
+           "  --weak              plan: the network grows with the ranks, in-degrees stay\n"
+           "  --rates R           plan: firing rates in Hz: 5, or E=43,I=40, or a summary.json (default 5)\n"
+           "  --calibrate         plan: measure this machine (under mpirun its messages too) with the experiment's "
+           "models\n"
+           "  --machine FILE      plan: the calibration (default machine-<host>.json in the user's cache folder)\n"
+           "  --dry-run R --of P  plan: build and run rank R of P here, the others firing at random\n"
            "  --stall SECONDS     end with status 4 when nothing moved for so long (default 0: off)\n"
            "  --json              print one JSON object with the results on standard output\n"
            "  --quiet             no progress, warnings only\n"

@@ -17,10 +17,14 @@ typedef struct cmd_options {
     const char *out;
     const char **set;
     int n_set;
-    int64_t seed;  /* -1: not given */
-    int replicas;  /* 0: as the experiment says */
-    int stall;     /* seconds, 0: off */
-    int64_t steps; /* gradcheck; 0: default */
+    int64_t seed;                             /* -1: not given */
+    int replicas;                             /* 0: as the experiment says */
+    int stall;                                /* seconds, 0: off */
+    int64_t steps;                            /* gradcheck, plan --dry-run; 0: default */
+    int threads;                              /* plan; 0: one */
+    int dry_run;                              /* plan: rank; -1: not given */
+    const char *ranks, *of, *rates, *machine; /* plan */
+    bool calibrate, weak;                     /* plan */
     const char *method, *data, *labels;
     bool resume, quiet, json, help, version;
     char *line; /* the whole command line, for provenance */
@@ -43,6 +47,7 @@ int cmd_main(lw_comm *world, int argc, char **argv);
 lw_err cmd_stages(
     lw_comm *world, const cmd_options *options) LW_MUST_CHECK; /* run, simulate, train, evaluate, lyapunov, prune */
 lw_err cmd_gradcheck(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;
+lw_err cmd_plan(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;
 lw_err cmd_inspect(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;
 lw_err cmd_model(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;
 

@@ -32,15 +32,41 @@ static lw_err keep_line(int argc, char **argv, cmd_options *o) {
 }
 
 lw_err cmd_options_parse(int argc, char **argv, cmd_options *o) {
-    enum { OUT = 256, SET, SEED, RESUME, REPLICAS, QUIET, JSON, STALL, METHOD, DATA, LABELS, STEPS, HELP };
+    enum {
+        OUT = 256,
+        SET,
+        SEED,
+        RESUME,
+        REPLICAS,
+        QUIET,
+        JSON,
+        STALL,
+        METHOD,
+        DATA,
+        LABELS,
+        STEPS,
+        RANKS,
+        THREADS,
+        RATES,
+        MACHINE,
+        CALIBRATE,
+        DRY_RUN,
+        OF,
+        WEAK,
+        HELP
+    };
     static const struct option table[] = {{"out", 1, NULL, OUT}, {"set", 1, NULL, SET}, {"seed", 1, NULL, SEED},
         {"resume", 0, NULL, RESUME}, {"replicas", 1, NULL, REPLICAS}, {"quiet", 0, NULL, QUIET},
         {"json", 0, NULL, JSON}, {"stall", 1, NULL, STALL}, {"method", 1, NULL, METHOD}, {"data", 1, NULL, DATA},
-        {"labels", 1, NULL, LABELS}, {"steps", 1, NULL, STEPS}, {"help", 0, NULL, HELP}, {NULL, 0, NULL, 0}};
+        {"labels", 1, NULL, LABELS}, {"steps", 1, NULL, STEPS}, {"ranks", 1, NULL, RANKS},
+        {"threads", 1, NULL, THREADS}, {"rates", 1, NULL, RATES}, {"machine", 1, NULL, MACHINE},
+        {"calibrate", 0, NULL, CALIBRATE}, {"dry-run", 1, NULL, DRY_RUN}, {"of", 1, NULL, OF}, {"weak", 0, NULL, WEAK},
+        {"help", 0, NULL, HELP}, {NULL, 0, NULL, 0}};
     int64_t x = 0;
     o->command = argv[1];
     o->seed = -1;
     o->replicas = -1;
+    o->dry_run = -1;
     LW_TRY(keep_line(argc, argv, o));
     LW_TRY(lw_alloc((size_t)argc + 8, sizeof *o->set, "overrides", &o->set));
     opterr = 0;
@@ -84,6 +110,32 @@ lw_err cmd_options_parse(int argc, char **argv, cmd_options *o) {
             break;
         case STEPS:
             LW_TRY(whole_number("steps", optarg, 1, 1 << 30, &o->steps));
+            break;
+        case RANKS:
+            o->ranks = optarg;
+            break;
+        case THREADS:
+            LW_TRY(whole_number("threads", optarg, 1, 4096, &x));
+            o->threads = (int)x;
+            break;
+        case RATES:
+            o->rates = optarg;
+            break;
+        case MACHINE:
+            o->machine = optarg;
+            break;
+        case CALIBRATE:
+            o->calibrate = true;
+            break;
+        case DRY_RUN:
+            LW_TRY(whole_number("dry-run", optarg, 0, (1 << 24) - 1, &x));
+            o->dry_run = (int)x;
+            break;
+        case OF:
+            o->of = optarg;
+            break;
+        case WEAK:
+            o->weak = true;
             break;
         case HELP:
             o->help = true;

@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include "plan_private.h"
 
-enum { PARTS = 64, TARGETS = 5000, NEURONS = 4000, WARM_STEPS = 20, STEPS_MOST = 2000 };
-static const double DT = 0.1, SECONDS = 0.04;
+enum { PARTS = 64, TARGETS = 5000, NEURONS = 4000, STRETCH = 20, STRETCHES_MOST = 100 };
+static const double DT = 0.1, SECONDS = 0.05;
 
 /* ------------------------------------------------------------------ engine */
 
@@ -24,10 +24,11 @@ typedef struct trial {
     double absent[2]; /* kHz */
 } trial;
 
-/* What a trial did in its measured steps. */
+/* Seconds of a step, of its parts and of a synaptic event: each the best of some stretches, so that what else the
+ * machine does counts little. */
 typedef struct outcome {
-    lw_sim_stats stats; /* differences */
-    double wall, slots;
+    double wall, deliver, stimulus, update, exchange, event;
+    double slots;
 } outcome;
 
 static trial trial_make(const lw_model *model, int64_t size) {
@@ -37,22 +38,26 @@ static trial trial_make(const lw_model *model, int64_t size) {
     return t;
 }
 
+static double less(double best, double s, double n) {
+    return n > 0 && s / n < best ? s / n : best;
+}
+
 static lw_err advance(lw_sim *sim, outcome *out) {
-    LW_TRY(lw_sim_advance(sim, WARM_STEPS, NULL));
-    lw_sim_stats a = lw_sim_stats_get(sim);
     double begin = lw_time_now();
-    int64_t steps = 0;
-    for (; steps < STEPS_MOST && (steps < 40 || lw_time_now() - begin < SECONDS); steps += 20)
-        LW_TRY(lw_sim_advance(sim, 20, NULL));
-    out->wall = lw_time_now() - begin;
-    lw_sim_stats b = lw_sim_stats_get(sim);
-    out->stats = (lw_sim_stats){.steps = steps,
-        .spikes = b.spikes - a.spikes,
-        .synaptic_events = b.synaptic_events - a.synaptic_events,
-        .s_deliver = b.s_deliver - a.s_deliver,
-        .s_stimulus = b.s_stimulus - a.s_stimulus,
-        .s_update = b.s_update - a.s_update,
-        .s_exchange = b.s_exchange - a.s_exchange};
+    *out = (outcome){INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, 0};
+    LW_TRY(lw_sim_advance(sim, STRETCH, NULL));
+    for (int k = 0; k < 3 || (k < STRETCHES_MOST && lw_time_now() - begin < SECONDS); k++) {
+        lw_sim_stats a = lw_sim_stats_get(sim);
+        double before = lw_time_now();
+        LW_TRY(lw_sim_advance(sim, STRETCH, NULL));
+        lw_sim_stats b = lw_sim_stats_get(sim);
+        out->wall = less(out->wall, lw_time_now() - before, STRETCH);
+        out->deliver = less(out->deliver, b.s_deliver - a.s_deliver, STRETCH);
+        out->stimulus = less(out->stimulus, b.s_stimulus - a.s_stimulus, STRETCH);
+        out->update = less(out->update, b.s_update - a.s_update, STRETCH);
+        out->exchange = less(out->exchange, b.s_exchange - a.s_exchange, STRETCH);
+        out->event = less(out->event, b.s_deliver - a.s_deliver, (double)(b.synaptic_events - a.synaptic_events));
+    }
     return LW_OK;
 }
 
@@ -80,7 +85,7 @@ static lw_err model_seconds(const lw_comm *alone, const lw_model *model, lw_dtyp
     outcome o;
     t.options.precision = precision;
     LW_TRY(trial_run(&t, alone, &o));
-    *s = o.stats.s_update / (double)o.stats.steps / NEURONS;
+    *s = o.update / NEURONS;
     return LW_OK;
 }
 
@@ -92,7 +97,7 @@ static lw_err stimulus_seconds(
         .kind = kind, .amplitude = lw_dist_number(amplitude), .sd = 1e-6, .weight = 1e-6, .stop = -1};
     t.options.n_stimuli = 1;
     LW_TRY(trial_run(&t, alone, &o));
-    *s = o.stats.s_stimulus / (double)o.stats.steps / NEURONS;
+    *s = o.stimulus / NEURONS;
     return LW_OK;
 }
 
@@ -123,9 +128,9 @@ static lw_err delivery_seconds(
     lw_err err = trial_run(&t, part, &o);
     lw_comm_destroy(&part);
     LW_TRY(err);
-    *s = o.stats.s_deliver / fmax((double)o.stats.synaptic_events, 1);
-    double spikes = o.slots * p * (double)o.stats.steps, spike = o.stats.s_exchange / fmax(spikes, 1);
-    if (spikes > 1e4 && (m->s_spike == 0 || spike < m->s_spike)) m->s_spike = spike;
+    *s = isfinite(o.event) ? o.event : 0;
+    double spikes = o.slots * p, spike = o.exchange / spikes; /* in a step */
+    if (spikes > 100 && (m->s_spike == 0 || spike < m->s_spike)) m->s_spike = spike;
     return LW_OK;
 }
 
@@ -134,7 +139,7 @@ static lw_err step_seconds(const lw_comm *alone, const lw_model *model, double *
     trial t = trial_make(model, 1);
     outcome o;
     LW_TRY(trial_run(&t, alone, &o));
-    *s = o.wall / (double)o.stats.steps;
+    *s = o.wall;
     return LW_OK;
 }
 
