@@ -31,7 +31,7 @@ typedef struct engine_pop {
     bool targets;        /* some rank has synapses from this population */
     void **coef;         /* [n_coef], [n_local] or [1] */
     void **state;        /* [n_state] */
-    void **input;        /* [n_input]; zeroed before each step's deliveries */
+    void **input;        /* [n_input], in the engine's arrays of inputs; zeroed before each step's deliveries */
     void *out;           /* emitted value of this step */
     void *margin;        /* u of this step (allocated when tape, tangent or smooth need it) */
     void *slope;         /* S'(u), 0 where held (same) */
@@ -74,6 +74,9 @@ struct lw_sim {
     size_t real_size;
     engine_pop *pop;    /* [n_pop] */
     lw_proj_view *proj; /* [n_proj] */
+    int32_t n_inputs;   /* most ports of a population */
+    void **input; /* [n_inputs], each real [n_local of the net, width]: port k of all populations by lid, so that a
+                     bundle adds to several of them */
     int32_t n_levels;
     int64_t epoch; /* steps between exchanges: min delay, or 1 with delay-0 projections or a tape/tangent that asks for
                       it */
@@ -85,9 +88,12 @@ struct lw_sim {
     struct engine_stimulus *stimulus; /* stimulus.c */
     struct engine_record *record;     /* record.c */
     struct engine_exchange *exchange; /* exchange.c: buffers, begun exchange */
-    int32_t *incoming;       /* [n_proj] projections by target population, each population's in ascending number */
-    int32_t *incoming_begin; /* [n_pop + 1] */
-    int64_t bytes;           /* held by the engine on this rank */
+    struct engine_share *share;       /* [n_shares] share.h: what threads step */
+    int32_t n_shares;
+    int32_t n_bundles, n_plain; /* of the net when its views were taken; projections outside of them that deliver */
+    int32_t *incoming;          /* [n_proj] projections by target population, each population's in the order of sums */
+    int32_t *incoming_begin;    /* [n_pop + 1] */
+    int64_t bytes;              /* held by the engine on this rank */
     lw_err error; /* of this rank, from within the loop (recording ran out of memory); agreed on at safe points */
 };
 
@@ -114,9 +120,11 @@ static inline void engine_fp_end(unsigned before) {
 /* ---- phases of one step, per population or per level; all local unless said ---- */
 
 /** Ask populations to keep rows (tape, tangent) and the ring to have at least `depth` steps; margin and slope arrays
- * are made. Keeps contents. */
+ * are made, bundles of the net dissolved. Keeps contents. */
 lw_err engine_need_rows(lw_sim *sim, int64_t depth) LW_MUST_CHECK;
-/** Zero the input of population p, deliver what is due at step t, add stimuli and feed. */
+/** Take the net's views and bundles anew. */
+void engine_views(lw_sim *sim);
+/** Zero the input of population p, deliver what is due at step t, add stimuli and feed. For nets without bundles. */
 void engine_input(lw_sim *sim, int p, int64_t t);
 /** update kernel of population p (state in place, margin, held). */
 void engine_update(lw_sim *sim, int p);
@@ -124,10 +132,13 @@ void engine_update(lw_sim *sim, int p);
 void engine_spike(lw_sim *sim, int p);
 /** fire kernel (reset, counters; graded output). */
 void engine_fire(lw_sim *sim, int p);
-/** update + threshold + fire in one kernel (hard spikes, nothing recorded for derivatives). */
-void engine_step_kernel(lw_sim *sim, int p);
 /** Note what population p emitted at step t: own history, statistics, recording of spikes. */
 void engine_emit(lw_sim *sim, int p, int64_t t);
+/** The same for its local neurons [first, last): their spikes in the own list from `first` on, counters into `stats`.
+ * Returns the number of listed neurons. May run on disjoint ranges at the same time. */
+int64_t engine_emit_range(lw_sim *sim, int p, int64_t t, int64_t first, int64_t last, lw_sim_stats *stats);
+/** Record what stands in the own list of population p at step t. */
+void engine_note_spikes(lw_sim *sim, int p, int64_t t);
 /** Make everything emitted by the populations of `level` in steps [t0, t1) known in the histories of all ranks that
  * want it. **Neighbour**. */
 void engine_exchange_begin(lw_sim *sim, int level, int64_t t0, int64_t t1);

@@ -40,6 +40,11 @@ int64_t engine_exchange_pending(const lw_sim *sim, int level);
 /** Bytes and messages since creation. */
 void engine_exchange_traffic(const lw_sim *sim, int64_t *bytes, int64_t *messages);
 
+/* step.c */
+/** Deliver the projections of population p that are in no bundle; counts into `events`. Ends the exchange of the
+ * sources' level where one is under way. */
+void engine_deliver(lw_sim *sim, int p, int64_t t, int64_t *events);
+
 /* stimulus_create.c; Local */
 lw_err engine_stimulus_create(lw_sim *sim, const lw_sim_options *options) LW_MUST_CHECK;
 void engine_stimulus_destroy(lw_sim *sim);
@@ -57,6 +62,8 @@ lw_err engine_record_create(lw_sim *sim) LW_MUST_CHECK;
 void engine_record_destroy(lw_sim *sim);
 /** Forget what was taken (all: everything recorded). */
 void engine_record_drop(lw_sim *sim, bool all);
+/** Is anything recorded that wants all populations at the same step? */
+bool engine_has_traces(const lw_sim *sim);
 /** Note spikes of population p: local indices within the population, ascending. */
 void engine_record_spikes(lw_sim *sim, int p, int64_t t, const uint32_t *local, int64_t n);
 /** Room for n elements, of which there is `*room`; doubles, new ones are zero. false: the engine has an error. */

@@ -183,6 +183,8 @@ static lw_err derivative_arrays(lw_sim *sim, engine_pop *pop) {
 lw_err engine_need_rows(lw_sim *sim, int64_t depth) {
     engine_history *h = &sim->history;
     LW_ASSERT(engine_exchange_pending(sim, 0) == INT64_MAX);
+    LW_TRY(lw_net_unbundle(sim->net));
+    engine_views(sim);
     for (int p = 0; p < sim->n_pop; p++)
         LW_TRY(derivative_arrays(sim, &sim->pop[p]));
     if (depth < h->depth) depth = h->depth;
@@ -221,34 +223,52 @@ static uint64_t mix(uint64_t x) {
 
 /* Counters of one spike. The checksum of lane l takes l into the upper bits of the gid, so one lane alone gives the
  * number of a plain simulation. */
-static inline void spike_count(lw_sim *sim, const engine_pop *pop, uint64_t step_mix, uint32_t local, int64_t lane) {
-    sim->stats.spikes++;
+static inline void spike_count(
+    lw_sim *sim, lw_sim_stats *stats, const engine_pop *pop, uint64_t step_mix, uint32_t local, int64_t lane) {
+    stats->spikes++;
     sim->spike_count[pop->view.lid_begin + local]++;
-    sim->stats.spike_checksum += mix(step_mix ^ ((uint64_t)pop->view.gid[local] | (uint64_t)lane << 40));
+    stats->spike_checksum += mix(step_mix ^ ((uint64_t)pop->view.gid[local] | (uint64_t)lane << 40));
 }
 
 static bool is_spike(const lw_sim *sim, const void *out, int64_t i) {
     return sim->f64 ? ((const double *)out)[i] >= 0.5 : ((const float *)out)[i] >= 0.5F;
 }
 
-void engine_emit(lw_sim *sim, int p, int64_t t) {
+int64_t engine_emit_range(lw_sim *sim, int p, int64_t t, int64_t first, int64_t last, lw_sim_stats *stats) {
     engine_pop *pop = &sim->pop[p];
-    int64_t n_local = pop->view.n_local, width = sim->width, *n = NULL;
-    if (pop->rows) memcpy(engine_own_rows(sim, p, t), pop->out, (size_t)n_local * engine_row_bytes(sim));
-    if (!pop->model->emits_spikes) return;
+    int64_t width = sim->width, *n_own = NULL;
+    size_t row = engine_row_bytes(sim), shift = (size_t)first * row;
+    const char *out = (const char *)pop->out + shift;
+    if (pop->rows) memcpy(engine_own_rows(sim, p, t) + shift, out, (size_t)(last - first) * row);
+    if (!pop->model->emits_spikes) return 0;
     uint64_t step_mix = mix((uint64_t)t + 0x9e3779b97f4a7c15u);
-    uint32_t *list = engine_own_list(sim, p, t, &n);
-    *n = sim->f64 ? nonzero_f64(n_local, width, pop->out, list) : nonzero_f32(n_local, width, pop->out, list);
-    for (int64_t i = 0; i < *n; i++) {
+    uint32_t *list = engine_own_list(sim, p, t, &n_own) + first;
+    int64_t n = sim->f64 ? nonzero_f64(first, last - first, width, (const void *)out, list)
+                         : nonzero_f32(first, last - first, width, (const void *)out, list);
+    for (int64_t i = 0; i < n; i++) {
         if (width == 1 && !sim->options.smooth) {
-            spike_count(sim, pop, step_mix, list[i], 0);
+            spike_count(sim, stats, pop, step_mix, list[i], 0);
             continue;
         }
         /* smooth spikes count where the margin is not negative, as hard ones would */
         for (int64_t lane = 0; lane < width; lane++)
-            if (is_spike(sim, pop->out, list[i] * width + lane)) spike_count(sim, pop, step_mix, list[i], lane);
+            if (is_spike(sim, pop->out, list[i] * width + lane)) spike_count(sim, stats, pop, step_mix, list[i], lane);
     }
-    if (sim->record && !sim->options.smooth) engine_record_spikes(sim, p, t, list, *n);
+    return n;
+}
+
+void engine_note_spikes(lw_sim *sim, int p, int64_t t) {
+    int64_t *n = NULL;
+    if (!sim->pop[p].model->emits_spikes || !sim->record || sim->options.smooth) return;
+    const uint32_t *list = engine_own_list(sim, p, t, &n);
+    engine_record_spikes(sim, p, t, list, *n);
+}
+
+void engine_emit(lw_sim *sim, int p, int64_t t) {
+    int64_t *n = NULL;
+    engine_own_list(sim, p, t, &n);
+    *n = engine_emit_range(sim, p, t, 0, sim->pop[p].view.n_local, &sim->stats);
+    engine_note_spikes(sim, p, t);
 }
 
 /* ------------------------------------------------------------------ access */
@@ -318,7 +338,7 @@ void lw_sim_history_set(lw_sim *sim, int pop, int32_t back, const double *in) {
     if (back == 1) values_set(sim, count, in, p->out);
     if (!p->model->emits_spikes) return;
     uint32_t *list = engine_own_list(sim, pop, t, &n);
-    *n = nonzero_f64(p->view.n_local, sim->width, (const void *)in, list);
+    *n = nonzero_f64(0, p->view.n_local, sim->width, (const void *)in, list);
 }
 
 lw_err lw_sim_history_share(lw_sim *sim) {

@@ -4,8 +4,9 @@
  * conversion from and to double. Never compiled alone.
  */
 
-/* Indices of the rows that are not all zero, ascending. Spikes are rare: words are first tested by blocks. */
-static int64_t LW_T(nonzero)(int64_t n, int64_t width, const WORD *restrict x, uint32_t *restrict list) {
+/* Indices of the rows that are not all zero, ascending, counted from `first`, the row at x. Spikes are rare: words are
+ * first tested by blocks. */
+static int64_t LW_T(nonzero)(int64_t first, int64_t n, int64_t width, const WORD *restrict x, uint32_t *restrict list) {
     enum { BLOCK = 64 };
     int64_t found = 0;
     if (width == 1) {
@@ -16,19 +17,19 @@ static int64_t LW_T(nonzero)(int64_t n, int64_t width, const WORD *restrict x, u
                 any |= x[i + k];
             if (any == 0) continue;
             for (int k = 0; k < BLOCK; k++) {
-                list[found] = (uint32_t)(i + k);
+                list[found] = (uint32_t)(first + i + k);
                 found += x[i + k] != 0;
             }
         }
         for (; i < n; i++)
-            if (x[i] != 0) list[found++] = (uint32_t)i;
+            if (x[i] != 0) list[found++] = (uint32_t)(first + i);
         return found;
     }
     for (int64_t i = 0; i < n; i++) {
         WORD any = 0;
         for (int64_t lane = 0; lane < width; lane++)
             any |= x[i * width + lane];
-        if (any != 0) list[found++] = (uint32_t)i;
+        if (any != 0) list[found++] = (uint32_t)(first + i);
     }
     return found;
 }

@@ -211,6 +211,10 @@ void engine_record_spikes(lw_sim *sim, int p, int64_t t, const uint32_t *local, 
     if (r->activity) engine_activity_spikes(sim, r->activity, p, t, local, n);
 }
 
+bool engine_has_traces(const lw_sim *sim) {
+    return sim->record->n_traces > 0;
+}
+
 void engine_trace(lw_sim *sim, int64_t t) {
     engine_record *r = sim->record;
     for (int i = 0; i < r->n_traces; i++) {

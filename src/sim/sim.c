@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The engine: its arrays, and the one time loop. The phases of a step are in step.c, what was emitted in history.c and
- * exchange.c, what comes from outside in stimulus.c, what is kept for the user in record.c.
+ * The engine: its arrays, their beginning and end. The time loop is in loop.c, the phases of a step in share.c and
+ * step.c, what was emitted in history.c and exchange.c, what comes from outside in stimulus.c, what is kept for the
+ * user in record.c.
  */
 #include <string.h>
-#include "engine_parts.h"
-
-enum {
-    TICK_STEPS = 100 /* steps between two calls of the watch, and between two agreements on errors */
-};
+#include "share.h"
 
 /* ------------------------------------------------------------------ creation */
 
@@ -23,6 +20,16 @@ static lw_err blocks_create(lw_sim *sim, int32_t n, size_t count, const char *wh
     for (int32_t i = 0; i < n; i++)
         LW_TRY(lw_alloc(count, sim->real_size, what, &(*out)[i]));
     return LW_OK;
+}
+
+/* Inputs of all populations; a port that a population does not have costs a few bytes per neuron of it. */
+static lw_err inputs_create(lw_sim *sim) {
+    size_t n = (size_t)lw_net_n_local(sim->net) * (size_t)sim->width;
+    for (int p = 0; p < sim->n_pop; p++) {
+        int32_t n_input = lw_net_pop(sim->net, p).model->n_input;
+        if (n_input > sim->n_inputs) sim->n_inputs = n_input;
+    }
+    return blocks_create(sim, sim->n_inputs, n, "inputs", &sim->input);
 }
 
 static lw_err pop_create(lw_sim *sim, int p) {
@@ -40,7 +47,9 @@ static lw_err pop_create(lw_sim *sim, int p) {
     size_t n_local = (size_t)pop->view.n_local, n = n_local * (size_t)sim->width;
     LW_TRY(blocks_create(sim, model->n_coef, pop->uniform ? 1 : n_local, "coefficients", &pop->coef));
     LW_TRY(blocks_create(sim, model->n_state, n, "states", &pop->state));
-    LW_TRY(blocks_create(sim, model->n_input, n, "inputs", &pop->input));
+    LW_TRY(lw_alloc((size_t)model->n_input, sizeof *pop->input, "inputs", &pop->input));
+    for (int32_t i = 0; i < model->n_input; i++)
+        pop->input[i] = (char *)sim->input[i] + (size_t)pop->view.lid_begin * engine_row_bytes(sim);
     LW_TRY(lw_alloc(n, sim->real_size, "emitted values", &pop->out));
     if (model->has_refractory) LW_TRY(lw_alloc(n, sizeof *pop->refractory, "refractory counters", &pop->refractory));
     if (sim->options.smooth && model->emits_spikes) {
@@ -60,7 +69,7 @@ static void pop_destroy(engine_pop *pop) {
     if (!pop->model) return;
     blocks_destroy(pop->coef, pop->model->n_coef);
     blocks_destroy(pop->state, pop->model->n_state);
-    blocks_destroy(pop->input, pop->model->n_input);
+    lw_free(pop->input);
     lw_free(pop->out);
     lw_free(pop->margin);
     lw_free(pop->slope);
@@ -69,17 +78,25 @@ static void pop_destroy(engine_pop *pop) {
 }
 
 /* Projections by target population. */
-static lw_err incoming_create(lw_sim *sim) {
-    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *sim->incoming, "projections", &sim->incoming));
-    LW_TRY(lw_alloc((size_t)sim->n_pop + 1, sizeof *sim->incoming_begin, "projections", &sim->incoming_begin));
+static void incoming_sort(lw_sim *sim) {
+    const int32_t *order = lw_net_sum_order(sim->net);
     int32_t n = 0;
     for (int p = 0; p < sim->n_pop; p++) {
         sim->incoming_begin[p] = n;
         for (int k = 0; k < sim->n_proj; k++)
-            if (sim->proj[k].post == p) sim->incoming[n++] = k;
+            if (sim->proj[order[k]].post == p) sim->incoming[n++] = order[k];
     }
     sim->incoming_begin[sim->n_pop] = n;
-    return LW_OK;
+}
+
+void engine_views(lw_sim *sim) {
+    sim->n_plain = 0;
+    for (int k = 0; k < sim->n_proj; k++) {
+        sim->proj[k] = lw_net_proj(sim->net, k);
+        sim->n_plain += !sim->proj[k].bundled && sim->proj[k].n_edges_global > 0;
+    }
+    incoming_sort(sim);
+    engine_shares_refresh(sim);
 }
 
 /* One halo per level, of the slots of its populations. **Collective**. */
@@ -112,16 +129,22 @@ static lw_err local_create(lw_sim *sim, const lw_sim_options *options) {
     /* tags of spike events are step in the epoch * width + lane */
     LW_CHECK(sim->epoch * sim->width <= UINT32_MAX, LW_EUSE,
         "%d lanes times %lld steps of the smallest delay exceed 2^32", (int)sim->width, (long long)sim->epoch);
+    /* several lanes and smooth spikes are rows of numbers: bundles are for single spikes */
+    if (options->width > 1 || options->smooth) LW_TRY(lw_net_unbundle(sim->net));
     LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *sim->proj, "projections", &sim->proj));
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *sim->incoming, "projections", &sim->incoming));
+    LW_TRY(lw_alloc((size_t)sim->n_pop + 1, sizeof *sim->incoming_begin, "projections", &sim->incoming_begin));
     for (int k = 0; k < sim->n_proj; k++)
         sim->proj[k] = lw_net_proj(sim->net, k);
+    LW_TRY(inputs_create(sim));
     LW_TRY(lw_alloc((size_t)sim->n_pop, sizeof *sim->pop, "populations", &sim->pop));
     for (int p = 0; p < sim->n_pop; p++)
         LW_TRY(pop_create(sim, p));
-    LW_TRY(incoming_create(sim));
     LW_TRY(lw_alloc((size_t)lw_net_n_local(sim->net), sizeof *sim->spike_count, "spike counts", &sim->spike_count));
     LW_TRY(lw_alloc((size_t)sim->n_levels, sizeof *sim->halo, "halos", &sim->halo));
     LW_TRY(engine_history_create(sim));
+    LW_TRY(engine_shares_create(sim, options->threads));
+    engine_views(sim);
     LW_TRY(engine_stimulus_create(sim, options));
     return engine_record_create(sim);
 }
@@ -131,8 +154,7 @@ lw_err lw_sim_create(lw_net *net, const lw_sim_options *options, lw_sim **out) {
     int64_t before = lw_mem_now();
     lw_sim *sim = NULL;
     *out = NULL;
-    lw_err err = lw_net_unbundle(net);
-    if (err == LW_OK) err = lw_alloc(1, sizeof *sim, "an engine", &sim);
+    lw_err err = lw_alloc(1, sizeof *sim, "an engine", &sim);
     if (err == LW_OK) {
         sim->net = net;
         sim->options = *options;
@@ -154,8 +176,8 @@ lw_err lw_sim_create(lw_net *net, const lw_sim_options *options, lw_sim **out) {
     sim->bytes = lw_mem_now() - before;
     lw_sim_refresh(sim);
     lw_sim_reset(sim);
-    lw_log(LW_LOG_DEBUG, "engine: %lld bytes, %d lanes, epochs of %lld steps, %d levels", (long long)sim->bytes,
-        (int)sim->width, (long long)sim->epoch, (int)sim->n_levels);
+    lw_log(LW_LOG_DEBUG, "engine: %lld bytes, %d lanes, epochs of %lld steps, %d levels, %d threads",
+        (long long)sim->bytes, (int)sim->width, (long long)sim->epoch, (int)sim->n_levels, (int)sim->n_shares);
     *out = sim;
     return LW_OK;
 fail:
@@ -174,6 +196,8 @@ void lw_sim_destroy(lw_sim **sim) {
         lw_halo_destroy(&s->halo[level]);
     for (int p = 0; s->pop && p < s->n_pop; p++)
         pop_destroy(&s->pop[p]);
+    engine_shares_destroy(s);
+    blocks_destroy(s->input, s->n_inputs);
     lw_free(s->halo);
     lw_free(s->pop);
     lw_free(s->proj);
@@ -187,8 +211,7 @@ void lw_sim_destroy(lw_sim **sim) {
 /* ------------------------------------------------------------------ beginning */
 
 void lw_sim_refresh(lw_sim *sim) {
-    for (int k = 0; k < sim->n_proj; k++)
-        sim->proj[k] = lw_net_proj(sim->net, k);
+    engine_views(sim);
     for (int p = 0; p < sim->n_pop; p++) {
         engine_pop *pop = &sim->pop[p];
         int64_t n = pop->uniform && pop->view.n_local > 1 ? 1 : pop->view.n_local;
@@ -247,74 +270,6 @@ void lw_sim_reset(lw_sim *sim) {
     engine_history_clear(sim);
     engine_record_drop(sim, true);
     lw_sim_stats_set(sim, &none);
-}
-
-/* ------------------------------------------------------------------ the loop */
-
-/* One step of one population, recording nothing for derivatives. */
-static void pop_step(lw_sim *sim, int p, int64_t t) {
-    engine_input(sim, p, t);
-    double start = lw_time_now();
-    if (sim->options.smooth) {
-        engine_update(sim, p);
-        engine_spike(sim, p);
-        engine_fire(sim, p);
-    } else {
-        engine_step_kernel(sim, p);
-    }
-    engine_emit(sim, p, t);
-    sim->stats.s_update += lw_time_now() - start;
-}
-
-/* Populations by level; with several levels what one emits is known to all ranks before the next begins. */
-static void step(lw_sim *sim, int64_t t) {
-    double start = lw_time_now();
-    for (int p = 0; p < sim->n_pop; p++)
-        engine_stimulus_draw(sim, p, t, 0, sim->pop[p].view.n_local);
-    sim->stats.s_stimulus += lw_time_now() - start;
-    for (int level = 0; level < sim->n_levels; level++) {
-        for (int p = 0; p < sim->n_pop; p++)
-            if (sim->pop[p].view.level == level) pop_step(sim, p, t);
-        if (sim->n_levels == 1) continue;
-        engine_exchange_begin(sim, level, t, t + 1);
-        (void)!engine_exchange_end(sim, level);
-    }
-    engine_trace(sim, t);
-    sim->stats.steps++;
-    sim->step = t + 1;
-}
-
-/* An exchange begun after the last step of the epoch before is ended by the first delivery that needs it
- * (engine_input), or at the latest here, before this epoch's own begins. */
-static void epoch(lw_sim *sim, int64_t t0, int64_t t1) {
-    for (int64_t t = t0; t < t1; t++)
-        step(sim, t);
-    if (sim->n_levels > 1) return;
-    (void)!engine_exchange_end(sim, 0);
-    engine_exchange_begin(sim, 0, t0, t1);
-}
-
-lw_err lw_sim_advance(lw_sim *sim, int64_t n_steps, const lw_watch *watch) {
-    const lw_comm *comm = lw_net_comm(sim->net);
-    int64_t first = sim->step, end = first + n_steps, ticked = first;
-    lw_err err = LW_OK;
-    unsigned mode = engine_fp_begin();
-    engine_record_drop(sim, false);
-    while (sim->step < end && err == LW_OK) {
-        int64_t t1 = sim->step + sim->epoch < end ? sim->step + sim->epoch : end;
-        epoch(sim, sim->step, t1);
-        if (sim->step - ticked < TICK_STEPS && sim->step < end) continue;
-        /* a safe point: nothing under way, ranks agree */
-        ticked = sim->step;
-        if (sim->n_levels == 1) (void)!engine_exchange_end(sim, 0);
-        err = lw_comm_agree(comm, sim->error);
-        if (err != LW_OK || !watch || !watch->tick) continue;
-        engine_fp_end(mode);
-        err = watch->tick(watch->payload, "simulate", sim->step - first, n_steps);
-        mode = engine_fp_begin();
-    }
-    engine_fp_end(mode);
-    return err;
 }
 
 /* ------------------------------------------------------------------ small things */

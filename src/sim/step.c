@@ -27,7 +27,7 @@ lw_kernel_args engine_args(lw_sim *sim, int p) {
 
 /* Slices in descending delay: what is due soonest after its emission comes last, so a begun exchange is waited for only
  * before the first slice that needs it, and deliveries of longer delays run meanwhile. */
-static void deliver_projection(lw_sim *sim, const lw_proj_view *proj, engine_pop *pop, int64_t t) {
+static void deliver_projection(lw_sim *sim, const lw_proj_view *proj, engine_pop *pop, int64_t t, int64_t *events) {
     int level = sim->pop[proj->pre].view.level;
     for (int32_t s = proj->n_slices - 1; s >= 0; s--) {
         const lw_slice *slice = &proj->slice[s];
@@ -37,10 +37,18 @@ static void deliver_projection(lw_sim *sim, const lw_proj_view *proj, engine_pop
         if (n == 0) continue;
         void *acc = pop->input[proj->port];
         if (sim->pop[proj->pre].rows)
-            sim->stats.synaptic_events +=
+            *events +=
                 deliver_rows(sim->f64, proj, slice, sim->width, list, n, engine_rows(sim, proj->pre, emitted), acc);
         else
-            sim->stats.synaptic_events += deliver_list(sim->f64, proj, slice, list, n, acc);
+            *events += deliver_list(sim->f64, proj, slice, list, n, acc);
+    }
+}
+
+void engine_deliver(lw_sim *sim, int p, int64_t t, int64_t *events) {
+    for (int32_t k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
+        const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
+        if (!proj->bundled)
+            deliver_projection(sim, proj, &sim->pop[p], t, events);
     }
 }
 
@@ -50,8 +58,8 @@ void engine_input(lw_sim *sim, int p, int64_t t) {
     size_t bytes = (size_t)pop->view.n_local * engine_row_bytes(sim);
     for (int32_t i = 0; i < pop->model->n_input; i++)
         memset(pop->input[i], 0, bytes);
-    for (int32_t k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++)
-        deliver_projection(sim, &sim->proj[sim->incoming[k]], pop, t);
+    LW_ASSERT(sim->n_bundles == 0);
+    engine_deliver(sim, p, t, &sim->stats.synaptic_events);
     double delivered = lw_time_now();
     engine_stimulus_add(sim, p, t, 0, pop->view.n_local);
     sim->stats.s_deliver += delivered - start - (sim->stats.s_exchange - exchange);
@@ -66,9 +74,4 @@ void engine_update(lw_sim *sim, int p) {
 void engine_fire(lw_sim *sim, int p) {
     lw_kernel_args args = engine_args(sim, p);
     sim->pop[p].kernel->fire(&args);
-}
-
-void engine_step_kernel(lw_sim *sim, int p) {
-    lw_kernel_args args = engine_args(sim, p);
-    sim->pop[p].kernel->step(&args);
 }

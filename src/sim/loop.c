@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The time loop, alone or with a team of threads. Each thread steps shares of its own; the first one also exchanges,
+ * joins what the shares noted, and records. Where nothing but bundles and stimuli feeds the neurons, a thread runs
+ * through a whole epoch by itself; otherwise the team keeps step, and what is in no bundle is delivered population by
+ * population.
+ *
+ * All waiting is in engine_team_wait and in the delivery that needs an exchange; the loops of all threads are the same,
+ * so nobody waits alone.
+ */
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include "share.h"
+
+enum {
+    TICK_STEPS = 100 /* steps between two calls of the watch, and between two agreements on errors */
+};
+
+/* Thread `me` of a team: shares me, me + n, me + 2 n ... */
+typedef struct worker {
+    lw_sim *sim;
+    engine_team *team;
+    int me;
+} worker;
+
+static int64_t unknown_from(const lw_sim *sim) {
+    /* with several levels every exchange ends in its own step */
+    return sim->n_levels == 1 ? engine_exchange_pending(sim, 0) : INT64_MAX;
+}
+
+static void exchange_end(lw_sim *sim, engine_team *team) {
+    if (sim->n_levels > 1) return;
+    (void)!engine_exchange_end(sim, 0);
+    atomic_store_explicit(&team->unknown, INT64_MAX, memory_order_release);
+}
+
+static void shares_deliver(const worker *w, int64_t t) {
+    for (int32_t i = w->me; i < w->sim->n_shares; i += w->team->n)
+        engine_share_deliver(w->sim, &w->sim->share[i], w->team, t, w->me == 0);
+}
+
+static void shares_step(const worker *w, int level, int64_t t) {
+    for (int32_t i = w->me; i < w->sim->n_shares; i += w->team->n)
+        engine_share_step(w->sim, &w->sim->share[i], level, t);
+}
+
+/* Populations one by one, each by one thread. */
+static void plain_deliver(const worker *w, int level, int64_t t) {
+    lw_sim *sim = w->sim;
+    engine_share *share = &sim->share[w->me];
+    double start = lw_time_now(), exchange = w->me == 0 ? sim->stats.s_exchange : 0;
+    for (int p = w->me; p < sim->n_pop; p += w->team->n)
+        if (sim->pop[p].view.level == level) engine_deliver(sim, p, t, &share->stats.synaptic_events);
+    share->stats.s_deliver += lw_time_now() - start - (w->me == 0 ? sim->stats.s_exchange - exchange : 0);
+}
+
+/* Populations by level; with several levels what one emits is known to all ranks before the next begins. */
+static void step_together(const worker *w, int64_t t) {
+    lw_sim *sim = w->sim;
+    shares_deliver(w, t);
+    for (int level = 0; level < sim->n_levels; level++) {
+        if (sim->n_plain > 0) {
+            if (w->me == 0 && w->team->n > 1) exchange_end(sim, w->team);
+            engine_team_wait(w->team);
+            plain_deliver(w, level, t);
+            engine_team_wait(w->team);
+        }
+        shares_step(w, level, t);
+        engine_team_wait(w->team);
+        if (w->me == 0) {
+            engine_shares_join(sim, level, t);
+            if (sim->n_levels > 1) {
+                engine_exchange_begin(sim, level, t, t + 1);
+                (void)!engine_exchange_end(sim, level);
+            }
+        }
+        if (level + 1 < sim->n_levels) engine_team_wait(w->team);
+    }
+    if (w->me == 0) {
+        engine_trace(sim, t);
+        sim->stats.steps++;
+        sim->step = t + 1;
+    }
+    engine_team_wait(w->team);
+}
+
+/* An exchange begun after the last step of the epoch before is ended by the first delivery that needs it, or at the
+ * latest here, before this epoch's own begins. */
+static void epoch(const worker *w, int64_t t0, int64_t t1, bool together) {
+    lw_sim *sim = w->sim;
+    for (int64_t t = t0; t < t1; t++) {
+        if (together) {
+            step_together(w, t);
+        } else {
+            shares_deliver(w, t);
+            shares_step(w, 0, t);
+        }
+    }
+    if (w->me == 0) exchange_end(sim, w->team);
+    if (!together) engine_team_wait(w->team);
+    if (w->me == 0) {
+        for (int64_t t = t0; !together && t < t1; t++)
+            engine_shares_join(sim, 0, t);
+        if (!together) {
+            sim->stats.steps += t1 - t0;
+            sim->step = t1;
+        }
+        if (sim->n_levels == 1) {
+            engine_exchange_begin(sim, 0, t0, t1);
+            atomic_store_explicit(&w->team->unknown, t0, memory_order_release);
+        }
+    }
+    engine_team_wait(w->team);
+}
+
+static void epochs(const worker *w, int64_t begin, int64_t end) {
+    const lw_sim *sim = w->sim;
+    bool together = sim->n_levels > 1 || sim->n_plain > 0 || engine_has_traces(sim);
+    for (int64_t t0 = begin; t0 < end;) {
+        int64_t t1 = t0 + sim->epoch < end ? t0 + sim->epoch : end;
+        epoch(w, t0, t1, together);
+        t0 = t1;
+    }
+}
+
+/* Steps [sim->step, end) without a safe point. */
+static void stretch(lw_sim *sim, int64_t end) {
+    int64_t begin = sim->step;
+    engine_team team = {.unknown = unknown_from(sim), .n = 1};
+#ifdef _OPENMP
+    if (sim->n_shares > 1) {
+#pragma omp parallel num_threads(sim->n_shares)
+        {
+            unsigned mode = engine_fp_begin();
+            worker w = {.sim = sim, .team = &team, .me = omp_get_thread_num()};
+#pragma omp single
+            team.n = omp_get_num_threads();
+            epochs(&w, begin, end);
+            engine_fp_end(mode);
+        }
+        return;
+    }
+#endif
+    worker w = {.sim = sim, .team = &team};
+    epochs(&w, begin, end);
+}
+
+lw_err lw_sim_advance(lw_sim *sim, int64_t n_steps, const lw_watch *watch) {
+    const lw_comm *comm = lw_net_comm(sim->net);
+    int64_t first = sim->step, end = first + n_steps;
+    int64_t tick = (TICK_STEPS + sim->epoch - 1) / sim->epoch * sim->epoch;
+    lw_err err = LW_OK;
+    unsigned mode = engine_fp_begin();
+    engine_record_drop(sim, false);
+    if (sim->n_bundles != lw_net_n_bundles(sim->net)) engine_views(sim);
+    while (sim->step < end && err == LW_OK) {
+        stretch(sim, sim->step + tick < end ? sim->step + tick : end);
+        /* a safe point: nothing under way, ranks agree */
+        if (sim->n_levels == 1) (void)!engine_exchange_end(sim, 0);
+        err = lw_comm_agree(comm, sim->error);
+        if (err != LW_OK || !watch || !watch->tick) continue;
+        engine_fp_end(mode);
+        err = watch->tick(watch->payload, "simulate", sim->step - first, n_steps);
+        mode = engine_fp_begin();
+    }
+    engine_fp_end(mode);
+    return err;
+}
