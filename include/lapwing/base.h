@@ -206,5 +206,9 @@ static inline lw_dist lw_dist_number(double x) {
 }
 /** The value of element `index` (a list wants index < n_list); draws come from the given key only. */
 double lw_dist_value(const lw_dist *d, int64_t index, uint64_t seed, lw_purpose purpose, uint64_t a, uint64_t b);
+/** The same numbers for n elements at once, faster: out[i] is the value of element index[i] (index NULL: 0) with the
+ * key (a[i], b[i]). */
+void lw_dist_values(const lw_dist *d, int64_t n, const int64_t *index, uint64_t seed, lw_purpose purpose,
+    const uint64_t *a, const uint64_t *b, double *out);
 
 #endif

@@ -210,11 +210,12 @@ double net_profile_mean(const lw_projection_spec *spec, const lw_layout *layout)
 /** One number for all synapses. */
 bool net_weight_constant(const lw_projection_spec *spec);
 bool net_delay_constant(const lw_projection_spec *spec);
-/** Of the synapse from `source` (index in pre) to local target t of post, the order-th of this pair; ms. */
-double net_weight_value(
-    const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t, int64_t source, int32_t order);
-double net_delay_value(
-    const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t, int64_t source, int32_t order);
+/** Of the n synapses of local target t of post from `source` (indices in pre, ascending, multapses side by side, which
+ * are numbered by their place); delays in ms. */
+void net_weight_values(const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t,
+    const uint32_t *source, int64_t n, double *out);
+void net_delay_values(const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t,
+    const uint32_t *source, int64_t n, double *out);
 /** Cluster of an index; first index of a cluster. */
 int64_t net_cluster_of(int64_t index, int64_t n_clusters, int64_t size);
 int64_t net_cluster_begin(int64_t cluster, int64_t n_clusters, int64_t size);
@@ -243,6 +244,7 @@ typedef struct net_synapses {
     const uint32_t *source;
     double *weight; /* after net_synapses_weights */
     int32_t *delay; /* after net_synapses_delays */
+    double *ms;     /* scratch: delays as drawn */
     int64_t room;
     uint32_t *scratch;
 } net_synapses;

@@ -7,11 +7,6 @@
 #include <math.h>
 #include "net_private.h"
 
-/* Number among equal sources, walking k upwards. */
-static int32_t order_of(const net_synapses *y, int64_t k, int32_t previous) {
-    return k == 0 || y->source[k] != y->source[k - 1] ? 0 : previous + 1;
-}
-
 static lw_err delay_steps(const net_synapses *y, double ms, int32_t *steps) {
     double dt = y->net->dt;
     LW_CHECK(isfinite(ms) && ms <= NET_DELAY_MOST * dt, LW_EUSE,
@@ -51,6 +46,7 @@ void net_synapses_free(net_synapses *y) {
     net_incoming_free(&y->in);
     lw_free(y->scratch);
     lw_free(y->weight);
+    lw_free(y->ms);
     lw_free(y->delay);
     *y = (net_synapses){0};
 }
@@ -60,6 +56,7 @@ static lw_err reserve(net_synapses *y, int64_t n) {
     int64_t room = n + n / 4 + 64;
     LW_TRY(lw_grow(&y->scratch, (size_t)y->room, (size_t)room, sizeof *y->scratch, "sources of a target"));
     LW_TRY(lw_grow(&y->weight, (size_t)y->room, (size_t)room, sizeof *y->weight, "weights of a target"));
+    LW_TRY(lw_grow(&y->ms, (size_t)y->room, (size_t)room, sizeof *y->ms, "delays of a target"));
     LW_TRY(lw_grow(&y->delay, (size_t)y->room, (size_t)room, sizeof *y->delay, "delays of a target"));
     y->room = room;
     return LW_OK;
@@ -92,28 +89,27 @@ lw_err net_synapses_target(net_synapses *y, int64_t t) {
 }
 
 void net_synapses_weights(net_synapses *y, int64_t t) {
-    const net_given_edge *given = y->in.given ? y->in.given + y->begin : NULL;
-    int32_t order = 0;
     double sum = 0;
-    for (int64_t k = 0; k < y->n; k++) {
-        order = order_of(y, k, order);
-        y->weight[k] = given ? given[k].weight : net_weight_value(y->net, y->spec, y->proj, t, y->source[k], order);
+    if (y->in.given)
+        for (int64_t k = 0; k < y->n; k++)
+            y->weight[k] = y->in.given[y->begin + k].weight;
+    else
+        net_weight_values(y->net, y->spec, y->proj, t, y->source, y->n, y->weight);
+    if (!y->spec->zero_mean) return;
+    for (int64_t k = 0; k < y->n; k++)
         sum += y->weight[k];
-    }
-    for (int64_t k = 0; k < y->n && y->spec->zero_mean; k++)
+    for (int64_t k = 0; k < y->n; k++)
         y->weight[k] -= sum / (double)y->n;
 }
 
 lw_err net_synapses_delays(net_synapses *y, int64_t t) {
-    const net_given_edge *given = y->in.given ? y->in.given + y->begin : NULL;
-    int32_t order = 0;
-    for (int64_t k = 0; k < y->n; k++) {
-        if (given || y->one_delay >= 0) {
-            y->delay[k] = given ? given[k].delay : y->one_delay;
-            continue;
-        }
-        order = order_of(y, k, order);
-        LW_TRY(delay_steps(y, net_delay_value(y->net, y->spec, y->proj, t, y->source[k], order), &y->delay[k]));
+    if (y->in.given || y->one_delay >= 0) {
+        for (int64_t k = 0; k < y->n; k++)
+            y->delay[k] = y->in.given ? y->in.given[y->begin + k].delay : y->one_delay;
+        return LW_OK;
     }
+    net_delay_values(y->net, y->spec, y->proj, t, y->source, y->n, y->ms);
+    for (int64_t k = 0; k < y->n; k++)
+        LW_TRY(delay_steps(y, y->ms[k], &y->delay[k]));
     return LW_OK;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Values: weight and delay of one drawn synapse, from a distribution keyed by the pair or from the distance of its
- * ends. Whoever asks gets the same number. Symmetric projections key by the unordered pair and mirrors by the pair of
- * the projection they mirror, so both directions agree.
+ * Values: weights and delays of the drawn synapses of one target, from a distribution keyed by the pair or from the
+ * distance of its ends. Whoever asks gets the same number. Symmetric projections key by the unordered pair and mirrors
+ * by the pair of the projection they mirror, so both directions agree.
  */
 #include <math.h>
 #include "net_private.h"
@@ -32,18 +32,31 @@ static int64_t list_index(
     return spec->mirror ? source * n_post + target : target * n_pre + source;
 }
 
-static double drawn(const lw_net *net, const lw_projection_spec *spec, const lw_dist *dist, lw_purpose purpose,
-    int32_t proj, int64_t t, int64_t source, int32_t order) {
+/* Drawn values of n synapses of target t, sources ascending, multapses side by side. */
+static void drawn(const lw_net *net, const lw_projection_spec *spec, const lw_dist *dist, lw_purpose purpose,
+    int32_t proj, int64_t t, const uint32_t *source, int64_t n, double *out) {
+    enum { PORTION = 512 };
     const lw_pop_view *pre = &net->pop[spec->pre], *post = &net->pop[spec->post];
-    uint64_t to = (uint64_t)post->gid[t], from = (uint64_t)(pre->gid_begin + source);
-    if (spec->mirror || (spec->symmetric && from > to)) {
-        uint64_t other = to;
-        to = from;
-        from = other;
+    uint64_t a[PORTION], b[PORTION], key = (uint64_t)(spec->mirror ? spec->mirror - 1 : proj);
+    int64_t index[PORTION], target = post->gid[t] - post->gid_begin;
+    uint64_t order = 0;
+    for (int64_t begin = 0; begin < n; begin += PORTION) {
+        int64_t here = n - begin < PORTION ? n - begin : PORTION;
+        for (int64_t i = 0; i < here; i++) {
+            int64_t k = begin + i;
+            uint64_t to = (uint64_t)post->gid[t], from = (uint64_t)(pre->gid_begin + source[k]);
+            if (spec->mirror || (spec->symmetric && from > to)) {
+                uint64_t other = to;
+                to = from;
+                from = other;
+            }
+            order = k > 0 && source[k] == source[k - 1] ? order + 1 : 0;
+            a[i] = to << 32 ^ from;
+            b[i] = key | order << 32;
+            if (dist->kind == LW_DIST_LIST) index[i] = list_index(spec, target, source[k], pre->size, post->size);
+        }
+        lw_dist_values(dist, here, dist->kind == LW_DIST_LIST ? index : NULL, net->seed, purpose, a, b, out + begin);
     }
-    uint64_t key = (uint64_t)(spec->mirror ? spec->mirror - 1 : proj) | (uint64_t)order << 32;
-    return lw_dist_value(dist, list_index(spec, post->gid[t] - post->gid_begin, source, pre->size, post->size),
-        net->seed, purpose, to << 32 ^ from, key);
 }
 
 static double distance(const lw_net *net, const lw_projection_spec *spec, int64_t t, int64_t source) {
@@ -55,22 +68,27 @@ static double distance(const lw_net *net, const lw_projection_spec *spec, int64_
     return net_distance(&pre->layout, from, to);
 }
 
-double net_weight_value(
-    const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t, int64_t source, int32_t order) {
+void net_weight_values(const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t,
+    const uint32_t *source, int64_t n, double *out) {
     const lw_pop_view *pre = &net->pop[spec->pre], *post = &net->pop[spec->post];
-    double w = spec->weight_of.kind != LW_PROFILE_NONE
-                   ? lw_profile_value(&spec->weight_of, distance(net, spec, t, source))
-                   : drawn(net, spec, &spec->weight, LW_PURPOSE_WEIGHT, proj, t, source, order);
-    if (spec->rule != LW_RULE_CLUSTERED) return w;
-    bool same = net_cluster_of(source, spec->n, pre->size) ==
-                net_cluster_of(post->gid[t] - post->gid_begin, spec->n, post->size);
-    return same ? w * spec->weight_in : w;
+    if (spec->weight_of.kind == LW_PROFILE_NONE)
+        drawn(net, spec, &spec->weight, LW_PURPOSE_WEIGHT, proj, t, source, n, out);
+    else
+        for (int64_t k = 0; k < n; k++)
+            out[k] = lw_profile_value(&spec->weight_of, distance(net, spec, t, source[k]));
+    if (spec->rule != LW_RULE_CLUSTERED) return;
+    int64_t cluster = net_cluster_of(post->gid[t] - post->gid_begin, spec->n, post->size);
+    for (int64_t k = 0; k < n; k++)
+        if (net_cluster_of(source[k], spec->n, pre->size) == cluster) out[k] *= spec->weight_in;
 }
 
 /* By distance a delay is never below a step: neurons at one place are not felt in the same step. */
-double net_delay_value(
-    const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t, int64_t source, int32_t order) {
-    if (spec->delay_of.kind != LW_PROFILE_NONE)
-        return fmax(net->dt, lw_profile_value(&spec->delay_of, distance(net, spec, t, source)));
-    return drawn(net, spec, &spec->delay, LW_PURPOSE_DELAY, proj, t, source, order);
+void net_delay_values(const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t,
+    const uint32_t *source, int64_t n, double *out) {
+    if (spec->delay_of.kind == LW_PROFILE_NONE) {
+        drawn(net, spec, &spec->delay, LW_PURPOSE_DELAY, proj, t, source, n, out);
+        return;
+    }
+    for (int64_t k = 0; k < n; k++)
+        out[k] = fmax(net->dt, lw_profile_value(&spec->delay_of, distance(net, spec, t, source[k])));
 }

@@ -85,5 +85,34 @@ TEST(clipping_piles_up_and_redrawing_does_not) {
     CHECK_CLOSE(value(&empty, 0), 3, 0);
 }
 
-CHECK_MAIN(CASE(numbers_and_lists), CASE(moments_of_the_distributions), CASE(draws_depend_on_the_key_only),
-    CASE(clipping_piles_up_and_redrawing_does_not))
+/* Drawn at once or one by one: the same bits, drawn again where they are outside the range. */
+TEST(many_at_once_are_the_same) {
+    enum { MANY = 1000 };
+    static uint64_t a[MANY], b[MANY];
+    static int64_t index[MANY];
+    static double out[MANY], list[MANY];
+    lw_dist d[] = {make(LW_DIST_NORMAL, 1, 2), make(LW_DIST_NORMAL, 1, 2), make(LW_DIST_UNIFORM, -1, 1),
+        make(LW_DIST_UNIFORM, 3, 3), make(LW_DIST_GAMMA, 2, 3), make(LW_DIST_LOGNORMAL, 0, 1),
+        make(LW_DIST_EXPONENTIAL, 2, 0), make(LW_DIST_LIST, 0, 0), lw_dist_number(4)};
+    d[0].lo = d[1].lo = 0.5;
+    d[1].redraw = true;
+    d[2].hi = 0.5;
+    d[7].list = list;
+    d[7].n_list = MANY;
+    for (int i = 0; i < MANY; i++) {
+        a[i] = (uint64_t)i * UINT64_C(0x9e3779b97f4a7c15);
+        b[i] = (uint64_t)i / 3;
+        index[i] = MANY - 1 - i;
+        list[i] = i;
+    }
+    for (size_t k = 0; k < sizeof d / sizeof *d; k++) {
+        lw_dist_values(&d[k], MANY, index, 9, LW_PURPOSE_WEIGHT, a, b, out);
+        int wrong = 0;
+        for (int i = 0; i < MANY; i++)
+            wrong += out[i] != lw_dist_value(&d[k], index[i], 9, LW_PURPOSE_WEIGHT, a[i], b[i]);
+        CHECK_INT(wrong, 0);
+    }
+}
+
+CHECK_MAIN(CASE(many_at_once_are_the_same), CASE(numbers_and_lists), CASE(moments_of_the_distributions),
+    CASE(draws_depend_on_the_key_only), CASE(clipping_piles_up_and_redrawing_does_not))

@@ -155,6 +155,20 @@ TEST(permutations_are_equally_frequent) {
     CHECK(chi2 < 23 + 5 * sqrt(2 * 23.0));
 }
 
-CHECK_MAIN(CASE(philox_gives_the_published_answers), CASE(bits_are_philox_of_the_documented_key),
-    CASE(no_two_draws_coincide), CASE(uniform_is_uniform_along_every_part), CASE(permutation_is_a_bijection),
-    CASE(permutations_are_equally_frequent))
+/* Box & Muller with the library's log and cos, which ours differ from by rounding only. */
+TEST(normal_is_box_muller) {
+    double worst = 0;
+    for (uint64_t i = 0; i < 200000; i++) {
+        uint32_t w[4];
+        lw_rng_bits(3, LW_PURPOSE_CHECK, i, 7, 0, w);
+        double u = ((double)(((uint64_t)w[1] << 32 | w[0]) >> 12) + 0.5) * 0x1p-52;
+        double v = ((double)(((uint64_t)w[3] << 32 | w[2]) >> 12) + 0.5) * 0x1p-52;
+        double expected = sqrt(-2 * log(u)) * cos(6.283185307179586476925 * v);
+        worst = fmax(worst, fabs(lw_rng_normal(3, LW_PURPOSE_CHECK, i, 7, 0) - expected));
+    }
+    CHECK_CLOSE(worst, 0, 5e-15);
+}
+
+CHECK_MAIN(CASE(normal_is_box_muller), CASE(philox_gives_the_published_answers),
+    CASE(bits_are_philox_of_the_documented_key), CASE(no_two_draws_coincide), CASE(uniform_is_uniform_along_every_part),
+    CASE(permutation_is_a_bijection), CASE(permutations_are_equally_frequent))
