@@ -32,6 +32,15 @@ lw_err reader_steps(
 /** A path next to the experiment file, unless it is absolute: path itself or buf. */
 const char *experiment_beside(const lw_experiment *x, const char *path, char *buf, size_t size);
 
+/* experiment_space.c */
+/** Key `positions` of a population; nothing when absent. */
+lw_err experiment_positions(reader *r, const yaml_tree_node *map, int64_t size, lw_layout *out) LW_MUST_CHECK;
+/** Keys `p` and `radius` of a projection whose rule is known. */
+lw_err experiment_chance(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) LW_MUST_CHECK;
+/** Whether a weight or delay is a function of distance, and which. */
+bool experiment_is_by_distance(const yaml_tree_node *node);
+lw_err experiment_by_distance(reader *r, const yaml_tree_node *node, const char *unit, lw_profile *out) LW_MUST_CHECK;
+
 lw_err experiment_network(reader *r) LW_MUST_CHECK; /* experiment_network.c: populations, projections */
 lw_err experiment_stimuli(reader *r) LW_MUST_CHECK; /* experiment_stimuli.c: inputs */
 lw_err experiment_record(reader *r) LW_MUST_CHECK;  /* experiment_record.c: record, statistics */

@@ -87,7 +87,7 @@ static lw_err population_init(
 }
 
 static lw_err population(reader *r, const yaml_tree_node *map, int index) {
-    static const char *const keys[] = {"model", "size", "params", "init", "learn", "like", NULL};
+    static const char *const keys[] = {"model", "size", "params", "init", "learn", "like", "positions", NULL};
     lw_population_spec *pop = &r->pop[index];
     pop->name = map->key;
     LW_TRY(yaml_expect_map(map, keys));
@@ -120,6 +120,8 @@ static lw_err population(reader *r, const yaml_tree_node *map, int index) {
         init[i] = base ? base->init[i] : lw_dist_number(0);
         has[i] = base ? base->has_init[i] : 0;
     }
+    if (base) pop->layout = base->layout;
+    LW_TRY(experiment_positions(r, map, pop->size, &pop->layout));
     pop->param = param;
     pop->init = init;
     pop->has_init = has;
@@ -144,23 +146,30 @@ static lw_err rule(
     const yaml_tree_node *node = yaml_get(map, "rule");
     LW_TRY(yaml_call_parse(r->tree, node, text, &call));
     static const struct {
-        const char *name, *args; /* i integer, p probability */
+        const char *name, *args; /* i integer, p and q probabilities (within, outside) */
         lw_rule rule;
     } rules[] = {{"all_to_all", "", LW_RULE_ALL_TO_ALL}, {"one_to_one", "", LW_RULE_ONE_TO_ONE},
         {"fixed_indegree", "i", LW_RULE_FIXED_INDEGREE}, {"fixed_outdegree", "i", LW_RULE_FIXED_OUTDEGREE},
         {"fixed_total_number", "i", LW_RULE_FIXED_TOTAL_NUMBER},
-        {"pairwise_bernoulli", "p", LW_RULE_PAIRWISE_BERNOULLI}, {"small_world", "ip", LW_RULE_SMALL_WORLD}};
+        {"pairwise_bernoulli", "p", LW_RULE_PAIRWISE_BERNOULLI}, {"small_world", "ip", LW_RULE_SMALL_WORLD},
+        {"clustered", "ipq", LW_RULE_CLUSTERED}};
     for (size_t k = 0; k < sizeof rules / sizeof rules[0]; k++) {
         if (strcmp(call.name, rules[k].name)) continue;
+        proj->rule = rules[k].rule;
+        LW_TRY(experiment_chance(r, map, proj));
+        bool by_distance = proj->rule == LW_RULE_PAIRWISE_BERNOULLI && proj->p_of.kind != LW_PROFILE_NONE;
+        if (by_distance && call.n == 0) {
+            *fan_in = 0; /* differs from neuron to neuron */
+            return LW_OK;
+        }
         if (call.n != (int)strlen(rules[k].args))
             return yaml_fail(node, "%s with %d arguments", call.name, (int)strlen(rules[k].args));
-        proj->rule = rules[k].rule;
         for (int a = 0; a < call.n; a++) {
             double v;
             LW_TRY(yaml_quantity(node, call.arg[a], "", &v));
-            if (rules[k].args[a] == 'p') {
+            if (rules[k].args[a] != 'i') {
                 if (!(v >= 0 && v <= 1)) return yaml_fail(node, "a probability from 0 to 1");
-                proj->p = v;
+                *(rules[k].args[a] == 'p' ? &proj->p : &proj->p_out) = v;
             } else {
                 if (!(v >= 0 && v == floor(v) && v < 1e15)) return yaml_fail(node, "a whole number >= 0");
                 proj->n = (int64_t)v;
@@ -172,13 +181,14 @@ static lw_err rule(
             [LW_RULE_FIXED_OUTDEGREE] = (double)proj->n * (double)n_pre / (double)n_post,
             [LW_RULE_FIXED_TOTAL_NUMBER] = (double)proj->n / (double)n_post,
             [LW_RULE_PAIRWISE_BERNOULLI] = proj->p * (double)n_pre,
-            [LW_RULE_SMALL_WORLD] = (double)proj->n};
+            [LW_RULE_SMALL_WORLD] = (double)proj->n,
+            [LW_RULE_CLUSTERED] = (proj->p_out + (proj->p - proj->p_out) / fmax(1, (double)proj->n)) * (double)n_pre};
         *fan_in = in[proj->rule] > 0 ? in[proj->rule] : 1;
         return LW_OK;
     }
     return yaml_fail(node,
         "all_to_all, one_to_one, fixed_indegree(n), fixed_outdegree(n), fixed_total_number(n), pairwise_bernoulli(p), "
-        "small_world(k, p)");
+        "small_world(k, p), clustered(n, p_in, p_out)");
 }
 
 static lw_err projection(
@@ -195,20 +205,29 @@ static lw_err projection(
     LW_TRY(yaml_bool(map, "multapses", &proj->multapses));
     LW_TRY(yaml_bool(map, "learn", &proj->learn));
     LW_TRY(yaml_bool(map, "zero_mean", &proj->zero_mean));
+    LW_TRY(yaml_bool(map, "symmetric", &proj->symmetric));
+    proj->weight_in = 1;
+    LW_TRY(yaml_real(map, "weight_in", false, "", -INFINITY, INFINITY, &proj->weight_in));
+    if (yaml_get(map, "weight_in") && proj->rule != LW_RULE_CLUSTERED)
+        return yaml_fail(
+            yaml_get(map, "weight_in"), "a factor of weights within clusters only with the rule clustered");
     const yaml_tree_node *weight = yaml_get(map, "weight"), *delay = yaml_get(map, "delay");
     const char *unit = r->pop[post].model->input[proj->port].unit;
     proj->weight = lw_dist_number(1);
     proj->delay = lw_dist_number(r->x->net.dt);
-    if (weight) LW_TRY(yaml_dist(r->tree, weight, unit, fan_in, &proj->weight));
-    if (delay) LW_TRY(yaml_dist(r->tree, delay, "ms", 0, &proj->delay));
+    bool weight_of = experiment_is_by_distance(weight), delay_of = experiment_is_by_distance(delay);
+    if (weight_of) LW_TRY(experiment_by_distance(r, weight, unit, &proj->weight_of));
+    if (delay_of) LW_TRY(experiment_by_distance(r, delay, "ms", &proj->delay_of));
+    if (weight && !weight_of) LW_TRY(yaml_dist(r->tree, weight, unit, fan_in, &proj->weight));
+    if (delay && !delay_of) LW_TRY(yaml_dist(r->tree, delay, "ms", 0, &proj->delay));
     if (delay && proj->delay.kind == LW_DIST_CONSTANT && proj->delay.p[0] < 0)
         return yaml_fail(delay, "a time >= 0 ms, a list or a distribution");
     return LW_OK;
 }
 
 lw_err experiment_network(reader *r) {
-    static const char *const keys[] = {
-        "name", "from", "to", "rule", "weight", "delay", "port", "learn", "autapses", "multapses", "zero_mean", NULL};
+    static const char *const keys[] = {"name", "from", "to", "rule", "weight", "delay", "port", "learn", "autapses",
+        "multapses", "zero_mean", "p", "radius", "symmetric", "weight_in", NULL};
     lw_experiment *x = r->x;
     const yaml_tree_node *pops = yaml_get(r->root, "populations"), *projs = yaml_get(r->root, "projections");
     if (!pops) return LW_FAIL(LW_EUSE, "%s:%d: missing key \"populations\"", r->root->file, r->root->line);
@@ -238,9 +257,20 @@ lw_err experiment_network(reader *r) {
                 return yaml_fail(map, "a projection with keys \"from\" and \"to\"");
             LW_TRY(reader_populations(r, yaml_get(map, "from"), &from, &n_from));
             LW_TRY(reader_populations(r, yaml_get(map, "to"), &to, &n_to));
-            if (!pass) total += n_from * n_to;
+            bool symmetric = false;
+            LW_TRY(yaml_bool(map, "symmetric", &symmetric));
+            bool mirrored = symmetric && (n_from > 1 || n_to > 1 || from[0] != to[0]);
+            if (mirrored && n_from * n_to > 1)
+                return yaml_fail(yaml_get(map, "symmetric"), "symmetric only from one population to one population");
+            if (!pass) total += n_from * n_to + mirrored;
             for (int k = 0; pass && k < n_from * n_to; k++)
                 LW_TRY(projection(r, map, from[k / n_to], to[k % n_to], n_from * n_to == 1, &proj[at++]));
+            if (pass && mirrored) {
+                LW_TRY(projection(r, map, to[0], from[0], false, &proj[at]));
+                proj[at].mirror = at; /* 1 + number of the one before */
+                proj[at].symmetric = proj[at - 1].symmetric = false;
+                at++;
+            }
         }
     }
     x->net.n_proj = total;

@@ -76,7 +76,7 @@ lw_err yaml_quantity(const yaml_tree_node *node, const char *text, const char *u
         lw_err_clear();
         return yaml_fail(node, "a number with %s%s", *unit && strcmp(unit, "1") ? "a unit like " : "", unit_word(unit));
     }
-    bool zero = *out == 0 && !have[0] && !have[1] && !have[2];
+    bool zero = *out == 0 && !have[0] && !have[1] && !have[2] && !have[3];
     if (!zero && memcmp(want, have, sizeof want) != 0)
         return yaml_fail(node, "a number with %s%s", *unit && strcmp(unit, "1") ? "a unit like " : "", unit_word(unit));
     return LW_OK;

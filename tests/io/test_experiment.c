@@ -180,6 +180,75 @@ TEST(faults_name_place_and_remedy) {
     refused("", "t.yaml:1", "found nothing");
 }
 
+TEST(layers_are_read) {
+    lw_experiment *x = parsed(HEAD
+        "populations:\n"
+        "  E: {model: lif, size: 80, positions: {random: 2, extent: [1 mm, 500 um], periodic: true}}\n"
+        "  I: {like: E, size: 20}\n"
+        "  G: {model: lif, size: 24, positions: {grid: [2, 3, 4], extent: [1 mm, 1 mm, 2 mm], centre: [0 mm, 1 mm, 0 "
+        "mm]}}\n"
+        "projections:\n"
+        "  - {from: E, to: [E, I], rule: pairwise_bernoulli, p: \"gaussian(0.3, 100 um)\", radius: 0.4 mm, weight: "
+        "\"distance_exponential(2 pA, 1 mm)\", delay: \"distance_linear(0.5 ms, 3 us/um)\"}\n"
+        "  - {from: I, to: E, rule: fixed_indegree(3), p: \"linear(1, -2 1/mm)\"}\n"
+        "  - {from: I, to: I, rule: \"clustered(5, 0.5, 0.1)\", weight_in: 1.9}\n"
+        "  - {from: I, to: I, rule: pairwise_bernoulli(0.1), symmetric: true}\n"
+        "  - {from: I, to: E, rule: pairwise_bernoulli(0.1), symmetric: true}\n"
+        "stages: [simulate]\n",
+        0, NULL);
+    if (!x) return;
+    const lw_layout *e = &x->net.pop[0].layout, *i = &x->net.pop[1].layout, *g = &x->net.pop[2].layout;
+    CHECK(e->kind == LW_LAYOUT_RANDOM && e->n_dim == 2 && e->periodic && i->kind == LW_LAYOUT_RANDOM && i->periodic);
+    CHECK_CLOSE(e->extent[1], 0.5, 1e-15);
+    CHECK(g->kind == LW_LAYOUT_GRID && g->n_dim == 3 && g->grid[2] == 4 && g->extent[2] == 2 && g->centre[1] == 1);
+    CHECK_INT(x->net.n_proj, 7);
+    const lw_projection_spec *p = x->net.proj;
+    CHECK(p[1].p_of.kind == LW_PROFILE_GAUSSIAN && p[1].weight_of.kind == LW_PROFILE_EXPONENTIAL);
+    CHECK_CLOSE(p[1].p_of.length, 0.1, 1e-15);
+    CHECK_CLOSE(p[1].radius, 0.4, 0);
+    CHECK_CLOSE(p[1].weight_of.at0, 2, 0);
+    CHECK(p[1].delay_of.kind == LW_PROFILE_LINEAR);
+    CHECK_CLOSE(p[1].delay_of.slope, 3, 1e-12);
+    CHECK(p[2].rule == LW_RULE_FIXED_INDEGREE && p[2].n == 3 && p[2].p_of.slope == -2);
+    CHECK(p[3].rule == LW_RULE_CLUSTERED && p[3].n == 5 && p[3].p == 0.5 && p[3].p_out == 0.1 && p[3].weight_in == 1.9);
+    CHECK(p[4].symmetric && p[4].mirror == 0);
+    CHECK(!p[5].symmetric && p[5].mirror == 0 && !p[6].symmetric && p[6].mirror == 6 && p[6].pre == p[5].post);
+    lw_experiment_destroy(&x);
+}
+
+#define LAYER "populations:\n  E: {model: lif, size: 80, positions: {random: 2, extent: [1 mm, 1 mm]}}\n"
+#define LAYER_WITH(text) HEAD "populations:\n  E: {model: lif, size: 80, positions: {" text "}}\n"
+TEST(faults_of_layers) {
+    refused(LAYER_WITH("extent: [1 mm, 1 mm]"), "populations.E.positions", "one of grid");
+    refused(LAYER_WITH("random: 4, extent: [1 mm, 1 mm]"), "positions.random: found \"4\"", "2 to 3");
+    refused(LAYER_WITH("random: 2"), "populations.E.positions", "extent");
+    refused(LAYER_WITH("random: 2, extent: [1 mm]"), "positions.extent", "2 lengths");
+    refused(LAYER_WITH("random: 2, extent: [1 mm, 1 ms]"), "positions.extent[1]: found \"1 ms\"", "mm");
+    refused(LAYER_WITH("random: 2, extent: [1 mm, 0 mm]"), "positions.extent[1]", "above 0 mm");
+    refused(LAYER_WITH("grid: [8, 9], extent: [1 mm, 1 mm]"), "positions.grid", "product is the size, 80");
+    lw_experiment *x = NULL;
+    CHECK_FAILS(lw_experiment_parse("t.yaml", LAYER_WITH("file: no/such.txt"), NULL, 0, &x), LW_EFILE, "no/such.txt");
+    refused(HEAD LAYER "projections:\n  - {from: E, to: E, rule: pairwise_bernoulli, p: \"gauss(1, 1 mm)\"}\n",
+        "projections[0].p: found \"gauss(1, 1 mm)\"", "gaussian(at 0, sigma)");
+    refused(HEAD LAYER "projections:\n  - {from: E, to: E, rule: pairwise_bernoulli, p: \"gaussian(1, 1 ms)\"}\n",
+        "projections[0].p", "mm");
+    refused(HEAD LAYER "projections:\n  - {from: E, to: E, rule: pairwise_bernoulli, p: \"gaussian(2, 1 mm)\"}\n",
+        "projections[0].p", "0 to 1");
+    refused(HEAD LAYER "projections:\n  - {from: E, to: E, rule: all_to_all, p: constant(1)}\n", "projections[0].p",
+        "pairwise_bernoulli and fixed_indegree");
+    refused(HEAD LAYER "projections:\n  - {from: E, to: E, rule: pairwise_bernoulli(0.1), radius: 1 mm}\n",
+        "projections[0].radius", "together with \"p\"");
+    refused(HEAD LAYER "projections:\n  - {from: E, to: E, rule: pairwise_bernoulli, p: \"linear(0, 1 1/mm)\"}\n",
+        "projections[0].p", "radius");
+    refused(HEAD LAYER
+        "projections:\n  - {from: E, to: E, rule: all_to_all, delay: \"distance_linear(1 mV, 1 ms/mm)\"}\n",
+        "projections[0].delay", "ms");
+    refused(HEAD LAYER "projections:\n  - {from: E, to: E, rule: all_to_all, weight_in: 2}\n",
+        "projections[0].weight_in", "clustered");
+    refused(HEAD POPS "projections:\n  - {from: E, to: [E, I], rule: all_to_all, symmetric: true}\n",
+        "projections[0].symmetric", "one population to one");
+}
+
 TEST(training_section) {
     lw_experiment *x = parsed(HEAD
         "populations:\n"
@@ -252,4 +321,4 @@ TEST(missing_file_is_one_error_everywhere) {
 
 CHECK_MAIN(CASE(record_is_read), CASE(network_is_read), CASE(overrides_reach_any_depth), CASE(fan_in_scales_weights),
     CASE(weights_may_be_listed), CASE(inputs_change_with_time), CASE(faults_name_place_and_remedy),
-    CASE(training_section), CASE(missing_file_is_one_error_everywhere))
+    CASE(layers_are_read), CASE(faults_of_layers), CASE(training_section), CASE(missing_file_is_one_error_everywhere))
