@@ -210,7 +210,7 @@ typedef struct lw_synapse_row {
     const double *coef; /* [n_coef] */
     double dt;          /* ms */
     const double *pre;  /* [n_pre] right after the source's last spike before `now` */
-    double last;        /* when that one met these synapses; the start: -1 */
+    double last;        /* when that one (or the start) met these synapses */
     double after, until, now;
     int64_t n;
     const uint32_t *target; /* [n] index into the trail */
@@ -258,7 +258,7 @@ LW_KERNEL_INLINE void lw_synapse_row_run(const lw_synapse_row *row, const lw_syn
         coef[k] = row->coef[k];
     for (int k = 0; k < code.n_pre; k++)
         pre[k] = row->pre[k];
-    code.pre_flow(coef, (now - last) * dt, pre);
+    code.pre_flow(coef, now > last ? (now - last) * dt : 0, pre);
     for (int64_t i = 0; i < n; i++) {
         double post[LW_SYNAPSE_STATE_MAX] = {0};
         double weight = is_double ? ((const double *)row->weight)[i] : (double)((const float *)row->weight)[i];
@@ -277,13 +277,15 @@ LW_KERNEL_INLINE void lw_synapse_row_run(const lw_synapse_row *row, const lw_syn
                     const double step = entry[(++from & mask) * stride];
                     for (int k = 0; k < code.n_pre; k++)
                         x[k] = row->pre[k];
-                    code.pre_flow(coef, (step - last) * dt, x);
+                    code.pre_flow(coef, step > last ? (step - last) * dt : 0, x);
                     if (code.on_post_reads) {
                         for (int k = 0; k < code.n_post; k++)
                             y[k] = before[1 + k];
                         code.post_flow(coef, (step - before[0]) * dt, y);
                     }
                     weight = code.post_weight(coef, x, y, weight);
+                    /* as it is stored: then it does not matter at which visit an event is made up for */
+                    if (!is_double) weight = (double)(float)weight;
                 }
             }
             if (code.on_pre_reads && spikes) {

@@ -116,6 +116,9 @@ typedef struct lw_projection_spec {
                        populations that this one repeats in the other direction, weights and delays too; 0: none */
     bool learn;     /* weights are trained */
     bool zero_mean; /* subtract the mean weight of each target's incoming synapses of this projection */
+    const lw_synapse_model *synapse; /* NULL: static synapses */
+    const double *synapse_param;     /* [n_param] of the synapse model, internal units; NULL: its defaults */
+    bool delay_in_axon; /* plasticity: the whole delay is before the synapse; else behind it, in the dendrite */
     lw_dist weight; /* units of the port; for LW_RULE_EDGES the edges' own weights are used instead. A list is allowed
                        for one_to_one (by target) and all_to_all ([target * size of pre + source]) */
     lw_dist delay;  /* ms; rounded to steps, at least 1 unless exactly 0; for LW_RULE_EDGES the edges' own */
@@ -209,7 +212,10 @@ typedef struct lw_proj_view {
     double weight_value;
     lw_dtype weight_type;
     void *weight; /* [n_edges] of weight_type; writable (training); NULL when weight_one */
-    bool plastic; /* a synapse model changes the weights while the network runs */
+    bool plastic; /* has a synapse model, which may change the weights while the network runs */
+    const lw_synapse_model *synapse;
+    const double *synapse_param; /* [n_param] */
+    bool delay_in_axon;
     bool bundled; /* its synapses are in bundles (below): no slices, no targets, no weights here until lw_net_unbundle;
                      n_edges counts them all the same, weight_one and weight_value hold */
 } lw_proj_view;

@@ -152,6 +152,9 @@ static void spec_fill(const compact *c, lw_population_spec *pop, lw_projection_s
             .autapses = true,
             .multapses = true,
             .learn = view->learn,
+            .synapse = view->synapse,
+            .synapse_param = view->synapse_param,
+            .delay_in_axon = view->delay_in_axon,
             .weight = lw_dist_number(view->weight_value),
             .delay = lw_dist_number(0)};
     }

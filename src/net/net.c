@@ -28,6 +28,19 @@ static lw_err pops_create(lw_net *net, const lw_net_spec *spec) {
     return err;
 }
 
+static lw_err synapse_take(lw_proj_view *view, const lw_projection_spec *from) {
+    const lw_synapse_model *model = view->synapse = from->synapse;
+    double *param = NULL;
+    view->plastic = model != NULL;
+    view->delay_in_axon = from->delay_in_axon;
+    if (!model) return LW_OK;
+    LW_TRY(lw_alloc((size_t)model->n_param, sizeof *param, "parameters of synapses", &param));
+    view->synapse_param = param;
+    for (int32_t i = 0; i < model->n_param; i++)
+        param[i] = from->synapse_param ? from->synapse_param[i] : model->param[i].value;
+    return LW_OK;
+}
+
 static lw_err projs_create(lw_net *net, const lw_net_spec *spec) {
     for (int32_t i = 0; i < net->n_proj; i++) {
         const lw_projection_spec *from = &spec->proj[i];
@@ -39,6 +52,7 @@ static lw_err projs_create(lw_net *net, const lw_net_spec *spec) {
         view->post = from->post;
         view->port = from->port;
         view->learn = from->learn;
+        LW_TRY(synapse_take(view, from));
         view->weight_type = spec->weight_type;
     }
     return LW_OK;
@@ -168,6 +182,7 @@ static void proj_free(net_proj *proj) {
     lw_free((void *)proj->view.slice);
     lw_free((void *)proj->view.target);
     lw_free(proj->view.weight);
+    lw_free((void *)proj->view.synapse_param);
     lw_free(proj->row_begin);
     lw_free(proj->row_source);
 }

@@ -164,6 +164,21 @@ static lw_err values_check(const lw_net_spec *spec, const lw_projection_spec *pr
     return err;
 }
 
+static lw_err synapse_check(
+    const lw_projection_spec *proj, const lw_population_spec *pre, const lw_population_spec *post) {
+    const lw_synapse_model *model = proj->synapse;
+    if (!model) return LW_OK;
+    LW_CHECK(pre->model->emits_spikes && (post->model->emits_spikes || !model->needs_post), LW_EUSE,
+        "synapse model %s between \"%s\" and \"%s\"; allowed: between populations that spike", model->name, pre->name,
+        post->name);
+    LW_CHECK(!proj->learn, LW_EUSE, "synapse model %s and \"learn\"; allowed: one of them", model->name);
+    LW_CHECK(proj->delay.kind != LW_DIST_CONSTANT || proj->rule == LW_RULE_EDGES || proj->delay.p[0] > 0, LW_EUSE,
+        "synapse model %s with delay 0; allowed: delays of a step and more", model->name);
+    for (int32_t i = 0; proj->synapse_param && i < model->n_param; i++)
+        LW_TRY(lw_synapse_param_check(model, i, proj->synapse_param[i]));
+    return LW_OK;
+}
+
 static lw_err proj_check(const lw_net_spec *spec, int32_t i) {
     const lw_projection_spec *proj = &spec->proj[i];
     const lw_population_spec *pre = &spec->pop[proj->pre], *post = &spec->pop[proj->post];
@@ -173,6 +188,7 @@ static lw_err proj_check(const lw_net_spec *spec, int32_t i) {
             (int)proj->port, post->model->name, post->name, (int)post->model->n_input);
     if (err == LW_OK) err = rule_check(proj, pre, post);
     if (err == LW_OK) err = values_check(spec, proj);
+    if (err == LW_OK) err = synapse_check(proj, pre, post);
     if (err == LW_OK) err = net_spec_distance_check(spec, i);
     for (int32_t j = 0; j < i && err == LW_OK && proj->name; j++)
         if (spec->proj[j].name && strcmp(spec->proj[j].name, proj->name) == 0)
@@ -290,6 +306,11 @@ static uint64_t hash_proj(uint64_t h, const lw_projection_spec *proj) {
         proj->autapses | proj->multapses << 1 | proj->learn << 2 | proj->zero_mean << 3 | proj->symmetric << 4,
         proj->mirror};
     if (proj->name) h = hash_bytes(h, proj->name, strlen(proj->name));
+    if (proj->synapse) {
+        h = hash_bytes(hash_integer(h, proj->delay_in_axon), proj->synapse->key, strlen(proj->synapse->key));
+        if (proj->synapse_param)
+            h = hash_bytes(h, proj->synapse_param, (size_t)proj->synapse->n_param * sizeof(double));
+    }
     h = hash_bytes(h, number, sizeof number);
     if (proj->rule == LW_RULE_EDGES) return h;
     double value[] = {proj->p, proj->p_out, proj->weight_in, proj->radius};

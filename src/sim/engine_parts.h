@@ -45,6 +45,15 @@ void engine_exchange_traffic(const lw_sim *sim, int64_t *bytes, int64_t *message
  * sources' level where one is under way. */
 void engine_deliver(lw_sim *sim, int p, int64_t t, int64_t *events);
 
+/* plastic.c, plastic_deliver.c; Local */
+lw_err engine_plastic_create(lw_sim *sim) LW_MUST_CHECK;
+void engine_plastic_destroy(lw_sim *sim);
+void engine_plastic_reset(lw_sim *sim);
+/** EUSE when some projection has a synapse model, which `what` ("a tape") does not know. */
+lw_err engine_plastic_refuse(const lw_sim *sim, const char *what) LW_MUST_CHECK;
+/** As engine_deliver, one projection with a synapse model. */
+void engine_plastic_deliver(lw_sim *sim, int32_t proj, int64_t t, int64_t *events);
+
 /* stimulus_create.c; Local */
 lw_err engine_stimulus_create(lw_sim *sim, const lw_sim_options *options) LW_MUST_CHECK;
 void engine_stimulus_destroy(lw_sim *sim);

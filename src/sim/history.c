@@ -183,6 +183,7 @@ static lw_err derivative_arrays(lw_sim *sim, engine_pop *pop) {
 lw_err engine_need_rows(lw_sim *sim, int64_t depth) {
     engine_history *h = &sim->history;
     LW_ASSERT(engine_exchange_pending(sim, 0) == INT64_MAX);
+    LW_TRY(engine_plastic_refuse(sim, "a sweep for derivatives"));
     LW_TRY(lw_net_unbundle(sim->net));
     engine_views(sim);
     for (int p = 0; p < sim->n_pop; p++)

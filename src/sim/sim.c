@@ -146,6 +146,7 @@ static lw_err local_create(lw_sim *sim, const lw_sim_options *options) {
     LW_TRY(engine_shares_create(sim, options->threads));
     engine_views(sim);
     LW_TRY(engine_stimulus_create(sim, options));
+    LW_TRY(engine_plastic_create(sim));
     return engine_record_create(sim);
 }
 
@@ -192,6 +193,7 @@ void lw_sim_destroy(lw_sim **sim) {
     engine_record_destroy(s);
     engine_stimulus_destroy(s);
     engine_history_destroy(s);
+    engine_plastic_destroy(s);
     for (int level = 0; s->halo && level < s->n_levels; level++)
         lw_halo_destroy(&s->halo[level]);
     for (int p = 0; s->pop && p < s->n_pop; p++)
@@ -268,6 +270,7 @@ void lw_sim_reset(lw_sim *sim) {
     }
     memset(sim->spike_count, 0, (size_t)lw_net_n_local(sim->net) * sizeof *sim->spike_count);
     engine_history_clear(sim);
+    engine_plastic_reset(sim);
     engine_record_drop(sim, true);
     lw_sim_stats_set(sim, &none);
 }

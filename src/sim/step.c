@@ -47,7 +47,9 @@ static void deliver_projection(lw_sim *sim, const lw_proj_view *proj, engine_pop
 void engine_deliver(lw_sim *sim, int p, int64_t t, int64_t *events) {
     for (int32_t k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
-        if (!proj->bundled)
+        if (proj->plastic)
+            engine_plastic_deliver(sim, sim->incoming[k], t, events);
+        else if (!proj->bundled)
             deliver_projection(sim, proj, &sim->pop[p], t, events);
     }
 }
