@@ -5,7 +5,7 @@
  */
 #include "net_private.h"
 
-enum { BLOCK_MOST = 65536 };
+enum { BLOCK_MOST = 65536, GROUP = 64 };
 #define EDGES_MOST 3e9 /* of a bundle, by expectation: rows are found by 32 bits */
 
 double net_synapses_expected(const lw_net_spec *spec, int32_t proj) {
@@ -33,13 +33,17 @@ double net_synapses_expected(const lw_net_spec *spec, int32_t proj) {
     return 0;
 }
 
-/* First lid of block b of n: borders at equal shares of the expected work, cost[p] being that of one neuron. */
+/* First lid of block b of n: borders at equal shares of the expected work, cost[p] being that of one neuron, and at
+ * whole groups of a population's neurons, for which random numbers are drawn together. */
 static int64_t border(const lw_net *net, const double *cost, double all, int32_t b, int32_t n) {
     double share = all * b / n;
     if (b == n) return net->n_local; /* whatever rounding says */
     for (int32_t p = 0; p < net->n_pop; p++) {
         double here = cost[p] * (double)net->pop[p].n_local;
-        if (share < here) return net->pop[p].lid_begin + (int64_t)(share / cost[p]);
+        if (share < here) {
+            int64_t n_local = net->pop[p].n_local, at = ((int64_t)(share / cost[p]) + GROUP / 2) / GROUP * GROUP;
+            return net->pop[p].lid_begin + (at < n_local ? at : n_local);
+        }
         share -= here;
     }
     return net->n_local;

@@ -19,8 +19,9 @@ typedef struct brunel {
     lw_dtype precision, weight_type;
     int32_t width;
     bool drive; /* a current per neuron in place of Poisson events */
+    int32_t threads;
 } brunel;
-static const brunel BRUNEL = {2000, 1.5, 1.5, LW_PARTITION_BLOCK, LW_F64, LW_F64, 1, false};
+static const brunel BRUNEL = {2000, 1.5, 1.5, LW_PARTITION_BLOCK, LW_F64, LW_F64, 1, false, 1};
 
 static inline lw_dist brunel_uniform(double lo, double hi) {
     lw_dist d = lw_dist_number(0);
@@ -63,7 +64,8 @@ static inline lw_err brunel_net(const lw_comm *comm, const brunel *b, lw_net **o
         .pop = pop,
         .proj = proj,
         .partition = b->partition,
-        .weight_type = b->weight_type};
+        .weight_type = b->weight_type,
+        .threads = b->threads};
     return lw_net_create(comm, &spec, out);
 }
 
@@ -84,6 +86,7 @@ static inline lw_err brunel_sim(lw_net *net, const brunel *b, lw_sim **out) {
     }
     options.precision = b->precision;
     options.width = b->width;
+    options.threads = b->threads;
     options.stimulus = stimulus;
     options.n_stimuli = 2;
     return lw_sim_create(net, &options, out);
