@@ -43,6 +43,13 @@ typedef struct lw_edge {
                       pair must differ in it */
 } lw_edge;
 
+/** Given edges that are asked for when they are wanted, and held no longer: rank `rank` of `size` gives its share, from
+ * lw_alloc, which the network frees. **Local**. */
+typedef struct lw_edge_source {
+    void *payload;
+    lw_err (*read)(void *payload, int rank, int size, lw_edge **edges, int64_t *n);
+} lw_edge_source;
+
 /** Where the neurons of a population are, mm. Positions are a pure function of (seed, population, index). */
 typedef enum lw_layout_kind {
     LW_LAYOUT_NONE,
@@ -125,6 +132,7 @@ typedef struct lw_projection_spec {
     lw_profile weight_of, delay_of; /* by distance, instead of weight and delay; with the units of those */
     const lw_edge *edges;           /* LW_RULE_EDGES: this rank's share of the edges, in any distribution over ranks */
     int64_t n_edges;
+    const lw_edge_source *edge_source; /* LW_RULE_EDGES: instead of edges; borrowed while the network is built */
 } lw_projection_spec;
 
 typedef enum lw_partition { LW_PARTITION_BLOCK, LW_PARTITION_ROUND_ROBIN, LW_PARTITION_SCOTCH } lw_partition;

@@ -2,6 +2,7 @@
  *
  * experiment_network.c: the sections `populations` and `projections`.
  */
+#include "edge_file.h"
 #include "experiment.h"
 
 #include <math.h>
@@ -152,7 +153,7 @@ static lw_err rule(
         {"fixed_indegree", "i", LW_RULE_FIXED_INDEGREE}, {"fixed_outdegree", "i", LW_RULE_FIXED_OUTDEGREE},
         {"fixed_total_number", "i", LW_RULE_FIXED_TOTAL_NUMBER},
         {"pairwise_bernoulli", "p", LW_RULE_PAIRWISE_BERNOULLI}, {"small_world", "ip", LW_RULE_SMALL_WORLD},
-        {"clustered", "ipq", LW_RULE_CLUSTERED}};
+        {"clustered", "ipq", LW_RULE_CLUSTERED}, {"edges", "", LW_RULE_EDGES}};
     for (size_t k = 0; k < sizeof rules / sizeof rules[0]; k++) {
         if (strcmp(call.name, rules[k].name)) continue;
         proj->rule = rules[k].rule;
@@ -182,13 +183,41 @@ static lw_err rule(
             [LW_RULE_FIXED_TOTAL_NUMBER] = (double)proj->n / (double)n_post,
             [LW_RULE_PAIRWISE_BERNOULLI] = proj->p * (double)n_pre,
             [LW_RULE_SMALL_WORLD] = (double)proj->n,
+            [LW_RULE_EDGES] = 0,
             [LW_RULE_CLUSTERED] = (proj->p_out + (proj->p - proj->p_out) / fmax(1, (double)proj->n)) * (double)n_pre};
         *fan_in = in[proj->rule] > 0 ? in[proj->rule] : 1;
         return LW_OK;
     }
     return yaml_fail(node,
         "all_to_all, one_to_one, fixed_indegree(n), fixed_outdegree(n), fixed_total_number(n), pairwise_bernoulli(p), "
-        "small_world(k, p), clustered(n, p_in, p_out)");
+        "small_world(k, p), clustered(n, p_in, p_out), edges");
+}
+
+/* Synapses from a file: what it does not tell, the keys weight and delay do, as single numbers. */
+static lw_err edges_from_file(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) {
+    const char *name = NULL, *population = NULL;
+    char full[4096];
+    LW_TRY(yaml_text(map, "file", proj->rule == LW_RULE_EDGES, &name));
+    LW_TRY(yaml_text(map, "edge_population", false, &population));
+    if (proj->rule != LW_RULE_EDGES) {
+        const yaml_tree_node *node = yaml_get(map, name ? "file" : "edge_population");
+        return node ? yaml_fail(node, "a file only with \"rule: edges\"") : LW_OK;
+    }
+    if (proj->weight.kind != LW_DIST_CONSTANT || proj->weight_of.kind != LW_PROFILE_NONE)
+        return yaml_fail(yaml_get(map, "weight"), "a single number, for a file without weights");
+    if (proj->delay.kind != LW_DIST_CONSTANT || proj->delay_of.kind != LW_PROFILE_NONE)
+        return yaml_fail(yaml_get(map, "delay"), "a single number, for a file without delays");
+    edge_file *file = yaml_tree_keep(r->tree, sizeof *file);
+    lw_edge_source *source = yaml_tree_keep(r->tree, sizeof *source);
+    if (!file || !source) return LW_EMEM;
+    *file = (edge_file){.path = yaml_tree_keep_text(r->tree, experiment_beside(r->x, name, full, sizeof full)),
+        .population = population,
+        .dt = r->x->net.dt,
+        .weight = proj->weight.p[0],
+        .delay = proj->delay.p[0]};
+    *source = (lw_edge_source){.payload = file, .read = edge_file_read};
+    proj->edge_source = source;
+    return file->path ? LW_OK : LW_EMEM;
 }
 
 static lw_err projection(
@@ -222,12 +251,13 @@ static lw_err projection(
     if (delay && !delay_of) LW_TRY(yaml_dist(r->tree, delay, "ms", 0, &proj->delay));
     if (delay && proj->delay.kind == LW_DIST_CONSTANT && proj->delay.p[0] < 0)
         return yaml_fail(delay, "a time >= 0 ms, a list or a distribution");
-    return LW_OK;
+    LW_TRY(edges_from_file(r, map, proj));
+    return experiment_synapse(r, map, proj);
 }
 
 lw_err experiment_network(reader *r) {
     static const char *const keys[] = {"name", "from", "to", "rule", "weight", "delay", "port", "learn", "autapses",
-        "multapses", "zero_mean", "p", "radius", "symmetric", "weight_in", NULL};
+        "multapses", "zero_mean", "p", "radius", "file", "edge_population", "symmetric", "weight_in", "synapse", NULL};
     lw_experiment *x = r->x;
     const yaml_tree_node *pops = yaml_get(r->root, "populations"), *projs = yaml_get(r->root, "projections");
     if (!pops) return LW_FAIL(LW_EUSE, "%s:%d: missing key \"populations\"", r->root->file, r->root->line);

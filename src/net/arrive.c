@@ -264,8 +264,12 @@ lw_err net_connect_edges(net_rule *r, const net_given *given, net_incoming *out)
     r->edges = r->spec->edges;
     r->n_edges = r->spec->n_edges;
     lw_err err = LW_OK;
+    const lw_edge_source *source = given ? NULL : r->spec->edge_source;
     if (given) err = given->edges(given->payload, r->proj, &fetched, &r->n_edges);
-    if (given) r->edges = fetched;
+    if (source)
+        err = source->read(source->payload, r->net->partition.rank, r->net->partition.size, &fetched, &r->n_edges);
+    if (given || source) r->edges = fetched;
+    if (err != LW_OK && source) lw_err_context("projection \"%s\"", r->net->proj[r->proj].view.name);
     LW_TRY_TO(lw_comm_agree(r->net->comm, err), done);
     int64_t rounds = (r->n_edges + ROUND - 1) / ROUND, most = r->n_edges < ROUND ? r->n_edges : ROUND;
     LW_TRY_TO(route_rounds(r, produce_given, rounds, most, sizeof(net_given_edge), &c), done);
