@@ -154,6 +154,7 @@ typedef struct lw_sim_stats {
     uint64_t spike_checksum; /* sum over all (step, gid) of a 64-bit mix: add over ranks modulo 2^64, independent of
                                 order and ranks */
     int64_t bytes_sent, messages_sent;
+    int64_t exchanges; /* with other ranks: one per epoch, with delays of 0 one per level and step */
     double s_deliver, s_stimulus, s_update, s_exchange; /* seconds */
 } lw_sim_stats;
 lw_sim_stats lw_sim_stats_get(const lw_sim *sim);

@@ -260,5 +260,6 @@ lw_sim_options job_sim_options(const job *j) {
     o.reset_detached = j->experiment->lyapunov_reset_detached;
     o.stimulus = j->experiment->stimulus;
     o.n_stimuli = j->experiment->n_stimuli;
+    o.threads = j->experiment->net.threads;
     return o;
 }

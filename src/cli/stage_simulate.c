@@ -89,6 +89,10 @@ lw_err stage_simulate(job *j) {
         (json_int_t)sums[3], "messages_sent", (json_int_t)sums[4], "phase_s", "deliver", phases[0], "stimulus",
         phases[1], "update", phases[2], "exchange", phases[3], "io", phases[4]);
     if (statistics) json_object_set_new(result, "statistics", statistics);
+    if (s.exchanges > 0)
+        json_object_set_new(result, "exchange",
+            json_pack("{s:I, s:f, s:f}", "number", (json_int_t)s.exchanges, "bytes",
+                (double)sums[3] / (double)s.exchanges, "messages", (double)sums[4] / (double)s.exchanges));
     job_result(j, "simulate", result, seconds);
     lw_log(
         LW_LOG_INFO, "simulated %g s in %.3g s: %lld spikes, checksum %s", here, seconds, (long long)sums[0], checksum);

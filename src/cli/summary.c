@@ -57,6 +57,7 @@ lw_err job_finish(job *j) {
     json_object_set_new(j->results, "command", json_string(j->options->line));
     json_object_set_new(j->results, "seed", json_integer((json_int_t)j->experiment->net.seed));
     json_object_set_new(j->results, "ranks", json_integer(lw_comm_size(j->world)));
+    json_object_set_new(j->results, "threads", json_integer(j->experiment->net.threads));
     json_object_set_new(j->results, "replicas", json_integer(j->spread->replicas));
     json_object_set_new(j->results, "out", json_string(j->out));
     if (lw_comm_rank(j->world) == 0) {

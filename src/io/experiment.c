@@ -96,9 +96,9 @@ lw_err reader_steps(const reader *r, const yaml_tree_node *map, const char *key,
 }
 
 static lw_err read_head(reader *r) {
-    static const char *const keys[] = {"name", "about", "time", "seed", "precision", "partition", "populations",
-        "projections", "inputs", "record", "statistics", "data", "train", "lyapunov", "prune", "checkpoint", "stages",
-        NULL};
+    static const char *const keys[] = {"name", "about", "time", "seed", "precision", "partition", "threads",
+        "populations", "projections", "inputs", "record", "statistics", "data", "train", "lyapunov", "prune",
+        "checkpoint", "stages", NULL};
     static const char *const time_keys[] = {"dt", "duration", NULL};
     static const char *const precisions[] = {"float", "double", NULL};
     static const char *const partitions[] = {"block", "round_robin", "scotch", NULL};
@@ -113,16 +113,24 @@ static lw_err read_head(reader *r) {
     LW_TRY(yaml_real(time, "dt", true, "ms", 1e-9, 1e9, &x->net.dt));
     LW_TRY(yaml_real(time, "duration", false, "ms", 0, 1e15, &x->duration));
     x->steps = llround(x->duration / x->net.dt);
-    int64_t seed = 1;
+    int64_t seed = 1, threads = 1;
     int precision = 1, partition = 0;
     LW_TRY(yaml_int(r->root, "seed", false, 0, INT64_MAX, &seed));
     LW_TRY(yaml_choice(r->root, "precision", false, precisions, &precision));
     LW_TRY(yaml_choice(r->root, "partition", false, partitions, &partition));
+    LW_TRY(yaml_int(r->root, "threads", false, 1, 1024, &threads));
     x->net.seed = (uint64_t)seed;
     x->precision = precision ? LW_F64 : LW_F32;
-    x->net.weight_type = LW_F64;
     x->net.partition = (lw_partition)partition;
+    x->net.threads = (int32_t)threads;
     return LW_OK;
+}
+
+/* A float engine reads weights as floats whatever their storage; stages that differentiate want them in full. */
+static lw_dtype weight_type(const lw_experiment *x) {
+    for (int32_t i = 0; i < x->n_stages; i++)
+        if (x->stage[i] != LW_STAGE_SIMULATE) return LW_F64;
+    return x->precision;
 }
 
 static lw_err read_all(reader *r) {
@@ -131,7 +139,9 @@ static lw_err read_all(reader *r) {
     LW_TRY(experiment_stimuli(r));
     LW_TRY(experiment_record(r));
     LW_TRY(experiment_inputs(r));
-    return experiment_stages(r);
+    LW_TRY(experiment_stages(r));
+    r->x->net.weight_type = weight_type(r->x);
+    return LW_OK;
 }
 
 lw_err lw_experiment_parse(

@@ -251,6 +251,7 @@ void engine_exchange_begin(lw_sim *sim, int level, int64_t t0, int64_t t1) {
     LW_ASSERT(x->t0 == INT64_MAX && t1 - t0 <= sim->epoch);
     x->t0 = t0;
     x->t1 = t1;
+    sim->stats.exchanges++;
     if (x->events.halo) {
         int64_t n = 0;
         for (int64_t t = t0; t < t1; t++)

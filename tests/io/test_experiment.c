@@ -58,12 +58,13 @@ TEST(network_is_read) {
 }
 
 TEST(overrides_reach_any_depth) {
-    const char *set[] = {"populations.E.size=7", "seed=42", "populations.E.params.tau_m=5 ms",
+    const char *set[] = {"threads=3", "populations.E.size=7", "seed=42", "populations.E.params.tau_m=5 ms",
         "stages=[simulate, lyapunov]", "lyapunov.exponents=9"};
-    lw_experiment *x = parsed(HEAD POPS "stages: [simulate]\n", 5, set);
+    lw_experiment *x = parsed(HEAD POPS "stages: [simulate]\n", 6, set);
     if (!x) return;
     CHECK_INT(x->net.pop[0].size, 7);
     CHECK_INT(x->net.seed, 42);
+    CHECK_INT(x->net.threads, 3);
     CHECK_INT(x->n_stages, 2);
     CHECK_INT(x->lyapunov.k, 9);
     CHECK_CLOSE(x->net.pop[0].param[lw_model_param_find(x->net.pop[0].model, "tau_m")].p[0], 5, 0);
@@ -124,6 +125,7 @@ TEST(inputs_change_with_time) {
 
 TEST(faults_name_place_and_remedy) {
     refused("name: t\n", "t.yaml:1", "missing key \"time\"");
+    refused(HEAD "threads: 0\n", "t.yaml:3: threads: found \"0\"", "1 to 1024");
     refused(HEAD "populations:\n  E: {model: lif, size: 8, parms: {}}\n", "t.yaml:4: populations.E.parms",
         "did you mean \"params\"");
     refused(
