@@ -7,7 +7,8 @@
 #include "plan_private.h"
 
 enum { STEPS_MOST = 1 << 20 };
-#define TAIL 1e-15 /* of the values lies beyond the last step that is looked at */
+#define HALF 0.69314718055994531 /* synapses are expected where half of all networks have one */
+#define TAIL 1e-15               /* of the values lies beyond the last step that is looked at */
 
 /* Regularised lower incomplete gamma function: series below x = a + 1, Lentz's continued fraction above (Abramowitz &
  * Stegun 6.5.29, 6.5.31). */
@@ -96,8 +97,26 @@ static lw_err edges_counted(const lw_projection_spec *proj, plan_delays *out) {
     return LW_OK;
 }
 
-lw_err plan_delays_create(const lw_projection_spec *proj, double dt, plan_delays *out) {
+/* By distance: as many of each length as of each other, which is enough to know how many steps there are. */
+static lw_dist along(const lw_net_spec *spec, const lw_projection_spec *proj) {
+    double near = lw_profile_value(&proj->delay_of, 0);
+    double far = lw_profile_value(&proj->delay_of, plan_distance_range(spec, proj));
+    lw_dist d = lw_dist_number(fmin(near, far));
+    if (near == far) return d;
+    d.kind = LW_DIST_UNIFORM;
+    d.p[1] = fmax(near, far);
+    d.lo = spec->dt;
+    return d;
+}
+
+lw_err plan_delays_create(const lw_net_spec *spec, const lw_projection_spec *proj, plan_delays *out) {
+    lw_dist by_distance;
     const lw_dist *d = &proj->delay;
+    double dt = spec->dt;
+    if (proj->delay_of.kind != LW_PROFILE_NONE) {
+        by_distance = along(spec, proj);
+        d = &by_distance;
+    }
     *out = (plan_delays){0};
     if (proj->rule == LW_RULE_EDGES) return edges_counted(proj, out);
     if (d->kind == LW_DIST_LIST) return counted(d->list, d->n_list, dt, out);
@@ -141,12 +160,12 @@ void plan_delays_range(const plan_delays *d, double n, int32_t *low, int32_t *lo
     for (int32_t i = 0; i < d->n; i++) {
         if (d->share[i] <= 0) continue;
         sum += d->share[i];
-        if (*low < 0 && n * sum >= 0.5) *low = i;
-        if (*low_positive < 0 && i > 0 && n * sum >= 0.5) *low_positive = i;
+        if (*low < 0 && n * sum >= HALF) *low = i;
+        if (*low_positive < 0 && i > 0 && n * sum >= HALF) *low_positive = i;
     }
     sum = 0;
     for (int32_t i = d->n - 1; i >= 0 && *high == 0; i--) {
         sum += d->share[i];
-        if (n * sum >= 0.5) *high = i;
+        if (n * sum >= HALF) *high = i;
     }
 }

@@ -7,19 +7,21 @@
 #include <string.h>
 #include "plan_private.h"
 
-enum { ASKED_MOST = 32 }; /* ranks that are looked at; all, when there are no more */
+enum { ASKED_MOST = 32, MANY_RANKS = 1 << 16 }; /* ranks that are looked at; all, when there are no more */
 
 typedef struct work {
     const lw_net_spec *spec;
     const lw_plan_options *options;
     plan_cut cut;
-    plan_delays *delays;   /* [n_proj] */
-    double *edges_all;     /* [n_proj] */
-    double *edges;         /* [n_proj] */
-    int64_t *neurons;      /* [n_pop] */
-    lw_plan_number *slots; /* [2 n_pop] slots, remote ones */
-    plan_piece *piece;     /* [n_proj] */
-    double *scratch;       /* [ranks] */
+    plan_delays *delays;      /* [n_proj] */
+    double *mean;             /* [n_proj] of the profile, for rules by distance */
+    lw_plan_number *synapses; /* [n_proj] */
+    double *edges_all;        /* [n_proj] the same without errors */
+    double *edges;            /* [n_proj] */
+    int64_t *neurons;         /* [n_pop] */
+    lw_plan_number *slots;    /* [2 n_pop] slots, remote ones */
+    plan_piece *piece;        /* [n_proj] */
+    double *scratch;          /* [ranks] */
     int32_t delay_min, delay_max, n_levels;
     bool rough;
 } work;
@@ -28,6 +30,8 @@ static void work_free(work *w) {
     for (int32_t i = 0; w->delays && i < w->spec->n_proj; i++)
         plan_delays_free(&w->delays[i]);
     lw_free(w->delays);
+    lw_free(w->mean);
+    lw_free(w->synapses);
     lw_free(w->edges_all);
     lw_free(w->edges);
     lw_free(w->neurons);
@@ -56,13 +60,17 @@ static lw_err work_begin(work *w) {
     LW_TRY(lw_alloc(n_proj, sizeof *w->delays, "a plan", &w->delays));
     LW_TRY(lw_alloc(n_proj, sizeof *w->edges_all, "a plan", &w->edges_all));
     LW_TRY(lw_alloc(n_proj, sizeof *w->edges, "a plan", &w->edges));
+    LW_TRY(lw_alloc(n_proj, sizeof *w->mean, "a plan", &w->mean));
+    LW_TRY(lw_alloc(n_proj, sizeof *w->synapses, "a plan", &w->synapses));
     LW_TRY(lw_alloc(n_pop, sizeof *w->neurons, "a plan", &w->neurons));
     LW_TRY(lw_alloc(2 * n_pop, sizeof *w->slots, "a plan", &w->slots));
     LW_TRY(lw_alloc(n_proj, sizeof *w->piece, "a plan", &w->piece));
     LW_TRY(lw_alloc((size_t)w->cut.ranks, sizeof *w->scratch, "a plan", &w->scratch));
     for (int32_t i = 0; i < spec->n_proj; i++) {
-        w->edges_all[i] = plan_proj_synapses(spec, i).mean;
-        LW_TRY(plan_delays_create(&spec->proj[i], spec->dt, &w->delays[i]));
+        if (plan_by_distance(&spec->proj[i])) w->mean[i] = plan_distance_mean(spec, &spec->proj[i]);
+        w->synapses[i] = plan_proj_synapses(spec, i, w->mean[i]);
+        w->edges_all[i] = w->synapses[i].mean;
+        LW_TRY(plan_delays_create(spec, &spec->proj[i], &w->delays[i]));
     }
     delays_find(w);
     return LW_OK;
@@ -89,12 +97,13 @@ static lw_err rank_make(work *w, int rank, lw_plan_rank *out) {
         out->neurons += w->neurons[p] = plan_cut_count(&w->cut, spec->pop[p].size, rank);
     part.n_local = out->neurons;
     for (int32_t i = 0; i < spec->n_proj; i++) {
-        lw_plan_number n = plan_local_synapses(spec, i, &w->cut, rank);
+        lw_plan_number n = plan_local_synapses(spec, i, w->synapses[i], &w->cut, rank);
         w->edges[i] = n.mean;
         out->synapses.mean += n.mean;
         var[0] += n.error * n.error;
     }
-    LW_TRY(plan_sources(spec, &w->cut, rank, w->scratch, part.slots, part.remote, &out->neighbours, &w->rough));
+    LW_TRY(
+        plan_sources(spec, w->mean, &w->cut, rank, w->scratch, part.slots, part.remote, &out->neighbours, &w->rough));
     for (int32_t p = 0; p < spec->n_pop; p++) {
         out->slots.mean += part.slots[p].mean;
         out->slots_remote.mean += part.remote[p].mean;
@@ -162,10 +171,13 @@ static void rank_add(lw_plan_rank *sum, const lw_plan_rank *r, double share) {
 }
 
 static lw_err ranks_make(work *w, lw_plan *out) {
-    int asked = w->cut.ranks < ASKED_MOST ? w->cut.ranks : ASKED_MOST;
+    int most = w->cut.ranks > MANY_RANKS ? ASKED_MOST / 4 : ASKED_MOST;
+    int asked = w->cut.ranks < most ? w->cut.ranks : most;
     double structured = 0;
     for (int32_t i = 0; i < w->spec->n_proj; i++)
-        if (plan_is_structured(&w->spec->proj[i]))
+        if (plan_has_region(w->spec, &w->spec->proj[i]))
+            structured += 1e6;
+        else if (plan_is_structured(w->spec, &w->spec->proj[i]))
             structured += (double)(w->spec->pop[w->spec->proj[i].pre].size + w->spec->proj[i].n_edges);
     while (asked > 4 && asked * structured > 5e6)
         asked /= 2;
@@ -195,10 +207,9 @@ lw_err lw_plan_make(const lw_net_spec *spec, const lw_plan_options *options, lw_
     double var = 0;
     for (int32_t p = 0; p < spec->n_pop; p++)
         out->neurons += spec->pop[p].size;
-    for (int32_t i = 0; i < spec->n_proj; i++) {
-        lw_plan_number n = plan_proj_synapses(spec, i);
-        out->synapses.mean += n.mean;
-        var += n.error * n.error;
+    for (int32_t i = 0; i < spec->n_proj && err == LW_OK; i++) {
+        out->synapses.mean += w.synapses[i].mean;
+        var += w.synapses[i].error * w.synapses[i].error;
     }
     out->synapses.error = sqrt(var);
     if (err == LW_OK) err = ranks_make(&w, out);

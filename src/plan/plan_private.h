@@ -23,24 +23,47 @@ typedef struct plan_delays {
     int32_t n;     /* steps 0 .. n - 1 */
     double *share; /* [n] */
 } plan_delays;
-lw_err plan_delays_create(const lw_projection_spec *proj, double dt, plan_delays *out) LW_MUST_CHECK;
+lw_err plan_delays_create(const lw_net_spec *spec, const lw_projection_spec *proj, plan_delays *out) LW_MUST_CHECK;
 void plan_delays_free(plan_delays *d);
 /** Different steps among n synapses, by expectation, and the extreme ones that more than half of all such networks
  * have; low_positive: of those above 0. */
 double plan_delays_distinct(const plan_delays *d, double n);
 void plan_delays_range(const plan_delays *d, double n, int32_t *low, int32_t *low_positive, int32_t *high);
 
+/* ---- distance.c: rules by distance, from samples */
+bool plan_by_distance(const lw_projection_spec *s);
+/** Whether the numbers of a rank's neurons say where they are. */
+bool plan_has_region(const lw_net_spec *spec, const lw_projection_spec *s);
+/** Mean of the profile over all pairs. */
+double plan_distance_mean(const lw_net_spec *spec, const lw_projection_spec *s);
+/** No synapse is longer, mm. */
+double plan_distance_range(const lw_net_spec *spec, const lw_projection_spec *s);
+/** Some targets of a rank, which stand for `each` of them. */
+typedef struct plan_region {
+    const lw_net_spec *spec;
+    const lw_projection_spec *proj;
+    double reach, each, scale;
+    int64_t n;
+    double (*place)[3]; /* [n] */
+} plan_region;
+lw_err plan_region_create(const lw_net_spec *spec, const lw_projection_spec *s, const plan_cut *cut, int rank,
+    double mean, plan_region *out) LW_MUST_CHECK;
+void plan_region_free(plan_region *r);
+/** ln P(no synapse from a source to the targets). */
+double plan_region_ln(const plan_region *r, int64_t source);
+
 /* ---- sources.c: who is needed where */
-/** Synapses of a projection, of the whole network. */
-lw_plan_number plan_proj_synapses(const lw_net_spec *spec, int32_t proj);
-/** Those that end in `m` of its targets, on a rank. */
-lw_plan_number plan_local_synapses(const lw_net_spec *spec, int32_t proj, const plan_cut *cut, int rank);
+/** Synapses of a projection, of the whole network. mean: of the profile, for rules by distance. */
+lw_plan_number plan_proj_synapses(const lw_net_spec *spec, int32_t proj, double mean);
+/** Those of `all` that end on a rank. */
+lw_plan_number plan_local_synapses(
+    const lw_net_spec *spec, int32_t proj, lw_plan_number all, const plan_cut *cut, int rank);
 /** Slots of every population on a rank, [n_pop] each, and its neighbours. scratch: [ranks]. *rough is set when sources
  * were sampled. */
-lw_err plan_sources(const lw_net_spec *spec, const plan_cut *cut, int rank, double *scratch, lw_plan_number *slots,
-    lw_plan_number *remote, lw_plan_number *neighbours, bool *rough) LW_MUST_CHECK;
+lw_err plan_sources(const lw_net_spec *spec, const double *mean, const plan_cut *cut, int rank, double *scratch,
+    lw_plan_number *slots, lw_plan_number *remote, lw_plan_number *neighbours, bool *rough) LW_MUST_CHECK;
 /** Whether the sources of a projection differ in more than being local. */
-bool plan_is_structured(const lw_projection_spec *proj);
+bool plan_is_structured(const lw_net_spec *spec, const lw_projection_spec *proj);
 
 /* ---- storage_bytes.c, engine_bytes.c, times.c: one rank */
 /** What is known of one rank: input of the models of bytes and time. */

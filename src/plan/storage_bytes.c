@@ -42,7 +42,8 @@ static bool is_dense(const plan_part *part, int32_t i) {
 }
 
 static bool one_weight(const lw_projection_spec *s) {
-    if (s->learn || s->zero_mean) return false;
+    if (s->learn || s->zero_mean || s->synapse) return false;
+    if (s->weight_of.kind != LW_PROFILE_NONE || (s->rule == LW_RULE_CLUSTERED && s->weight_in != 1)) return false;
     if (s->rule != LW_RULE_EDGES) return s->weight.kind == LW_DIST_CONSTANT;
     for (int64_t i = 1; i < s->n_edges; i++)
         if (s->edges[i].weight != s->edges[0].weight) return false;
@@ -57,7 +58,7 @@ static double weight_value(const lw_projection_spec *s) {
 static bool is_bundled(const plan_part *part, int32_t i) {
     const lw_projection_spec *s = &part->spec->proj[i];
     int32_t low, positive, high;
-    if (s->learn || !part->spec->pop[s->pre].model->emits_spikes || is_dense(part, i)) return false;
+    if (s->learn || s->synapse || !part->spec->pop[s->pre].model->emits_spikes || is_dense(part, i)) return false;
     plan_delays_range(&part->delays[i], part->edges_all[i], &low, &positive, &high);
     return low > 0;
 }
@@ -67,8 +68,9 @@ static bool is_drawn(const plan_part *part, int32_t i) {
     const lw_projection_spec *s = &part->spec->proj[i];
     double pairs = (double)part->spec->pop[s->pre].size * (double)part->spec->pop[s->post].size;
     if (pairs <= LIST_PAIRS || !is_bundled(part, i) || s->delay.kind == LW_DIST_LIST) return false;
-    return s->rule == LW_RULE_FIXED_INDEGREE || s->rule == LW_RULE_FIXED_TOTAL_NUMBER ||
-           (s->rule == LW_RULE_PAIRWISE_BERNOULLI && s->p <= 0.9);
+    if (s->rule == LW_RULE_CLUSTERED) return s->p <= 0.9 && s->p_out <= 0.9;
+    if (s->rule == LW_RULE_PAIRWISE_BERNOULLI) return !s->symmetric && !s->mirror && s->p <= 0.9;
+    return s->rule == LW_RULE_FIXED_INDEGREE || s->rule == LW_RULE_FIXED_TOTAL_NUMBER;
 }
 
 /* Number of the family among those with this source and port: how many earlier projections take the same place. */
@@ -112,7 +114,8 @@ static double list_make(const plan_part *part, int32_t i, level *m) {
     bool whole =
         s->rule == LW_RULE_ALL_TO_ALL && (s->autapses || s->pre != s->post) && s->delay.kind == LW_DIST_CONSTANT;
     if (whole) return 0;
-    double arrived = s->rule == LW_RULE_FIXED_OUTDEGREE || s->rule == LW_RULE_SMALL_WORLD ? 8 * n : 0;
+    double arrived =
+        s->rule == LW_RULE_FIXED_OUTDEGREE || s->rule == LW_RULE_SMALL_WORLD || s->symmetric || s->mirror ? 8 * n : 0;
     double list = plan_block(8 * targets) + plan_block(4 * n);
     if (s->rule == LW_RULE_EDGES) {
         arrived = 24 * n;
@@ -123,7 +126,9 @@ static double list_make(const plan_part *part, int32_t i, level *m) {
     drop(m, round);
     hold(m, list);
     drop(m, arrived);
-    double delays = s->delay.kind == LW_DIST_CONSTANT && s->rule != LW_RULE_EDGES ? 0 : plan_block(4 * n);
+    bool one_delay =
+        s->delay.kind == LW_DIST_CONSTANT && s->delay_of.kind == LW_PROFILE_NONE && s->rule != LW_RULE_EDGES;
+    double delays = one_delay ? 0 : plan_block(4 * n);
     hold(m, delays);
     return list + delays;
 }

@@ -58,6 +58,7 @@ lw_err lw_plan_trial_run(const lw_net_spec *spec, const lw_plan_options *options
     *out = (lw_plan_trial){.rank = rank, .ranks = options->ranks};
     own.threads = options->threads;
     how.precision = options->precision;
+    how.threads = options->threads;
     how.stimulus = options->stimulus;
     how.n_stimuli = options->n_stimuli;
     LW_CHECK(steps >= 1, LW_EUSE, "a trial of %lld steps; allowed: 1 or more", (long long)steps);
