@@ -70,7 +70,7 @@ typedef struct lw_checkpoint_content {
     const char *results; /* JSON text: results of finished stages */
     const char *command; /* command line, provenance */
     const lw_net *net;
-    const lw_sim *sim; /* its state; width 1 */
+    lw_sim *sim; /* its state; width 1. Plastic weights are settled, which changes no result */
     lw_trainer *trainer;
 } lw_checkpoint_content;
 /** **Collective** over grid->world; replica 0 writes. Temporary name, block checksums (CRC-32C), flush, close, fsync,

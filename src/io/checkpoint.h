@@ -37,7 +37,7 @@ lw_err checkpoint_names_check(const lw_net *net) LW_MUST_CHECK;
 /* ---- parts; saving is **Collective** over comm, the ranks of one replica; loading over the object's communicator */
 lw_err checkpoint_net_save(lw_h5_writer *w, const lw_comm *comm, const lw_net *net) LW_MUST_CHECK;
 lw_err checkpoint_projection_save(lw_h5_writer *w, const lw_comm *comm, const lw_net *net, int proj) LW_MUST_CHECK;
-lw_err checkpoint_sim_save(lw_h5_writer *w, const lw_comm *comm, const lw_sim *sim) LW_MUST_CHECK;
+lw_err checkpoint_sim_save(lw_h5_writer *w, const lw_comm *comm, lw_sim *sim) LW_MUST_CHECK;
 lw_err checkpoint_trainer_save(
     lw_h5_writer *w, const lw_comm *comm, const lw_net *net, lw_trainer *trainer) LW_MUST_CHECK;
 

@@ -25,6 +25,7 @@ static void load_free(load *l) {
     }
     for (int32_t i = 0; i < l->spec.n_proj && l->proj; i++) {
         lw_free((void *)l->proj[i].edges);
+        lw_free((void *)l->proj[i].synapse_param);
         lw_free(l->proj_name[i]);
     }
     lw_free(l->pop);
@@ -153,6 +154,37 @@ static lw_err port_find(const load *l, const char *group, lw_projection_spec *pr
     return err;
 }
 
+/* As model_find. */
+static lw_err synapse_find(const load *l, const char *group, lw_projection_spec *proj) {
+    char *name = NULL, *text = NULL;
+    int64_t in_axon = 0;
+    double *param = NULL;
+    lw_model_source *source = NULL;
+    checkpoint_path path = checkpoint_at("%s/synapse_model", group);
+    if (!lw_h5_reader_has(l->r, path.text)) return LW_OK;
+    LW_TRY(lw_h5_reader_string(l->r, group, "synapse", &name));
+    lw_err err = lw_h5_reader_text(l->r, path.text, &text);
+    if (err == LW_OK) err = lw_h5_reader_i64(l->r, group, "delay_in_axon", &in_axon);
+    const lw_synapse_model *model = lw_synapse_builtin(name);
+    if (err == LW_OK && (!model || strcmp(text, model->text) != 0)) {
+        err = lw_model_parse(name, text, &source);
+        if (err == LW_OK) err = lw_synapse_load(source, NULL, &model);
+        if (err != LW_OK) lw_err_context("%s: synapse model %s", lw_h5_reader_path(l->r), name);
+    }
+    if (err == LW_OK) err = lw_alloc((size_t)model->n_param, sizeof *param, "parameters of synapses", &param);
+    path = checkpoint_at("%s/synapse_parameters", group);
+    if (err == LW_OK && model->n_param > 0) err = checkpoint_shape_check(l->r, path.text, model->n_param, 1);
+    if (err == LW_OK && model->n_param > 0)
+        err = lw_h5_reader_array(l->r, path.text, H5T_NATIVE_DOUBLE, 0, model->n_param, param);
+    proj->synapse = model;
+    proj->synapse_param = param;
+    proj->delay_in_axon = in_axon != 0;
+    lw_model_source_destroy(&source);
+    lw_free(text);
+    lw_free(name);
+    return err;
+}
+
 static lw_err proj_read(load *l, int32_t i) {
     char *link = NULL;
     int64_t all = 0, learn = 0;
@@ -172,6 +204,7 @@ static lw_err proj_read(load *l, int32_t i) {
     LW_TRY(lw_h5_reader_i64(l->r, group.text, "learn", &learn));
     LW_TRY(lw_h5_reader_i64(l->r, group.text, "synapses", &all));
     proj->learn = learn != 0;
+    LW_TRY(synapse_find(l, group.text, proj));
     if (all == 0) return empty_read(l, group.text, proj);
     lw_slab slab = lw_slab_range(all, l->rank, l->size);
     int64_t n = slab.hi - slab.lo;

@@ -146,6 +146,17 @@ static lw_err synapses_save(saving *s) {
 
 /* ---- the projection */
 
+/* parameters of the synapse model, in its order and in internal units */
+static lw_err synapse_param_save(saving *s) {
+    checkpoint_path path = checkpoint_at("%s/synapse_parameters", s->group.text);
+    lw_h5_array array = {.path = path.text,
+        .type = H5T_NATIVE_DOUBLE,
+        .n = s->view.synapse->n_param,
+        .unit = "internal",
+        .about = "parameters of the synapse model in the order of its text"};
+    return array.n ? lw_h5_writer_array(s->w, &array, s->view.synapse_param) : LW_OK;
+}
+
 static lw_err head_save(saving *s) {
     const char *group = s->group.text;
     const lw_proj_view *v = &s->view;
@@ -155,6 +166,13 @@ static lw_err head_save(saving *s) {
     LW_TRY(lw_h5_writer_string(s->w, group, "port", lw_net_pop(s->net, v->post).model->input[v->port].name));
     LW_TRY(lw_h5_writer_i64(s->w, group, "synapses", v->n_edges_global));
     LW_TRY(lw_h5_writer_i64(s->w, group, "learn", v->learn));
+    if (v->synapse) {
+        LW_TRY(lw_h5_writer_string(s->w, group, "synapse", v->synapse->name));
+        LW_TRY(lw_h5_writer_i64(s->w, group, "delay_in_axon", v->delay_in_axon));
+        LW_TRY(lw_h5_writer_text(
+            s->w, checkpoint_at("%s/synapse_model", group).text, v->synapse->text, v->synapse->about));
+        LW_TRY(synapse_param_save(s));
+    }
     return lw_h5_writer_i64(s->w, group, "one_weight", v->weight_one);
 }
 

@@ -90,7 +90,53 @@ static lw_err head_save(lw_h5_writer *w, const lw_comm *comm, const lw_sim *sim)
     return lw_h5_writer_u64(w, "/state", "spike_checksum", (uint64_t)sum[2]);
 }
 
-lw_err checkpoint_sim_save(lw_h5_writer *w, const lw_comm *comm, const lw_sim *sim) {
+/* ---- plastic synapses: sources and targets, one group per projection */
+
+static lw_h5_array plastic_array(const char *path, const lw_pop_view *pop, int64_t row, const char *about) {
+    return (lw_h5_array){
+        .path = path, .type = H5T_NATIVE_DOUBLE, .n = pop->size, .row = row, .unit = "internal", .about = about};
+}
+
+static lw_err plastic_save(lw_h5_writer *w, const lw_comm *comm, lw_sim *sim, int k) {
+    const lw_net *net = lw_sim_net(sim);
+    lw_proj_view v = lw_net_proj(net, k);
+    lw_pop_view pre = lw_net_pop(net, v.pre), post = lw_net_pop(net, v.post);
+    int64_t n_pre = 1 + v.synapse->n_pre, n_post = 1 + v.synapse->n_post, depth = lw_sim_targets_depth(sim, k);
+    double *rows = NULL;
+    checkpoint_path group = checkpoint_at("/plasticity/%s", checkpoint_name(v.name).text);
+    LW_TRY(lw_h5_writer_group(w, group.text));
+    lw_comm_max_i64(comm, &depth, 1);
+    int64_t room =
+        pre.n_local * n_pre > post.n_local * depth * n_post ? pre.n_local * n_pre : post.n_local * depth * n_post;
+    LW_TRY(lw_comm_agree(comm, lw_alloc((size_t)room, sizeof *rows, "states of synapses", &rows)));
+    checkpoint_path path = checkpoint_at("%s/sources", group.text);
+    lw_h5_array array = plastic_array(path.text, &pre, n_pre,
+        "step of the last spike before the last steps of `emitted` (-1: none), pre variables after it");
+    lw_sim_sources_get(sim, k, rows);
+    lw_err err = checkpoint_neurons_save(w, comm, &pre, &array, rows);
+    if (err == LW_OK && depth > 0) {
+        path = checkpoint_at("%s/targets", group.text);
+        array = plastic_array(path.text, &post, depth * n_post,
+            "recent spikes, oldest first: step (-1: start, -2: no entry), post variables after it");
+        lw_sim_targets_get(sim, k, depth, rows);
+        err = checkpoint_neurons_save(w, comm, &post, &array, rows);
+    }
+    lw_free(rows);
+    return err;
+}
+
+static lw_err synapses_save(lw_h5_writer *w, const lw_comm *comm, lw_sim *sim) {
+    bool any = false;
+    for (int k = 0; k < lw_net_n_proj(lw_sim_net(sim)); k++) {
+        if (!lw_sim_is_plastic(sim, k)) continue;
+        if (!any) LW_TRY(lw_h5_writer_group(w, "/plasticity"));
+        any = true;
+        LW_TRY(plastic_save(w, comm, sim, k));
+    }
+    return LW_OK;
+}
+
+lw_err checkpoint_sim_save(lw_h5_writer *w, const lw_comm *comm, lw_sim *sim) {
     const lw_net *net = lw_sim_net(sim);
     double *column = NULL;
     LW_TRY(head_save(w, comm, sim));
@@ -99,7 +145,7 @@ lw_err checkpoint_sim_save(lw_h5_writer *w, const lw_comm *comm, const lw_sim *s
     for (int p = 0; p < lw_net_n_pop(net) && err == LW_OK; p++)
         err = pop_save(w, comm, sim, p, column);
     lw_free(column);
-    return err;
+    return err == LW_OK ? synapses_save(w, comm, sim) : err;
 }
 
 /* ---- load */
@@ -150,6 +196,30 @@ static lw_err head_load(const lw_h5_reader *r, int rank, int64_t *step, lw_sim_s
     return lw_h5_reader_u64(r, "/state", "spike_checksum", &stats->spike_checksum);
 }
 
+static lw_err plastic_load(const lw_h5_reader *r, lw_sim *sim, int k) {
+    const lw_net *net = lw_sim_net(sim);
+    lw_proj_view v = lw_net_proj(net, k);
+    int64_t n_pre = 1 + v.synapse->n_pre, n_post = 1 + v.synapse->n_post, all = 0, row = 0;
+    int64_t n_source = lw_net_pop(net, v.pre).n_local, n_target = lw_net_pop(net, v.post).n_local;
+    double *rows = NULL;
+    checkpoint_path group = checkpoint_at("/plasticity/%s", checkpoint_name(v.name).text);
+    checkpoint_path path = checkpoint_at("%s/targets", group.text);
+    lw_err err = LW_OK;
+    if (lw_h5_reader_has(r, path.text)) err = lw_h5_reader_shape(r, path.text, &all, &row);
+    int64_t depth = row / n_post, room = n_source * n_pre > n_target * row ? n_source * n_pre : n_target * row;
+    if (err == LW_OK) err = lw_alloc((size_t)room, sizeof *rows, "states of synapses", &rows);
+    LW_TRY_TO(lw_comm_agree(lw_net_comm(net), err), done);
+    path = checkpoint_at("%s/sources", group.text);
+    LW_TRY_TO(checkpoint_neurons_load(r, net, v.pre, path.text, H5T_NATIVE_DOUBLE, n_pre, rows), done);
+    LW_TRY_TO(lw_sim_sources_set(sim, k, rows), done);
+    path = checkpoint_at("%s/targets", group.text);
+    if (row > 0) LW_TRY_TO(checkpoint_neurons_load(r, net, v.post, path.text, H5T_NATIVE_DOUBLE, row, rows), done);
+    err = lw_comm_agree(lw_net_comm(net), lw_sim_targets_set(sim, k, depth, rows));
+done:
+    lw_free(rows);
+    return err;
+}
+
 lw_err lw_checkpoint_sim(lw_checkpoint *checkpoint, lw_sim *sim) {
     const lw_h5_reader *r = checkpoint->reader;
     const lw_net *net = lw_sim_net(sim);
@@ -169,6 +239,8 @@ lw_err lw_checkpoint_sim(lw_checkpoint *checkpoint, lw_sim *sim) {
     for (int p = 0; p < lw_net_n_pop(net) && err == LW_OK; p++)
         err = pop_load(r, sim, p, column, count);
     if (err == LW_OK) err = lw_sim_history_share(sim);
+    for (int k = 0; k < lw_net_n_proj(net) && err == LW_OK; k++)
+        if (lw_sim_is_plastic(sim, k)) err = plastic_load(r, sim, k);
     if (err == LW_OK) {
         lw_sim_stats_set(sim, &stats);
         lw_sim_spike_counts_set(sim, count);

@@ -36,6 +36,7 @@ static lw_err content_save(lw_h5_writer *w, const lw_comm *comm, const lw_checkp
     LW_TRY(lw_h5_writer_head(w, CHECKPOINT_FORMAT));
     LW_TRY(lw_h5_writer_i64(w, "/", "step", c->step));
     LW_TRY(experiment_save(w, c));
+    if (c->sim) lw_sim_weights_settle(c->sim); /* before the network, which holds the weights */
     if (c->net) LW_TRY(checkpoint_net_save(w, comm, c->net));
     if (c->sim) LW_TRY(checkpoint_sim_save(w, comm, c->sim));
     if (c->trainer) LW_TRY(checkpoint_trainer_save(w, comm, c->net, c->trainer));

@@ -41,6 +41,9 @@ lw_err experiment_chance(reader *r, const yaml_tree_node *map, lw_projection_spe
 bool experiment_is_by_distance(const yaml_tree_node *node);
 lw_err experiment_by_distance(reader *r, const yaml_tree_node *node, const char *unit, lw_profile *out) LW_MUST_CHECK;
 
+/** Key `synapse` of a projection whose weight and delay are known (experiment_synapse.c); nothing when absent. */
+lw_err experiment_synapse(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) LW_MUST_CHECK;
+
 lw_err experiment_network(reader *r) LW_MUST_CHECK; /* experiment_network.c: populations, projections */
 lw_err experiment_stimuli(reader *r) LW_MUST_CHECK; /* experiment_stimuli.c: inputs */
 lw_err experiment_record(reader *r) LW_MUST_CHECK;  /* experiment_record.c: record, statistics */

@@ -1,6 +1,6 @@
 # lapwing model: what is emitted compiles alone; what is wrong is told with line and column.
 . "$(dirname "$0")/support.sh"
-for file in "$LAPWING_SOURCE"/src/model/builtin/*.model; do
+for file in "$LAPWING_SOURCE"/src/model/builtin/*.model "$LAPWING_SOURCE"/src/model/builtin/*.synapse; do
     ranks 1 model check "$file"; expect_status 0 "check $file"
     ranks 1 model show "$file"; expect_status 0 "show $file"; [ -s stdout ] || fail "show prints nothing"
     ranks 1 model emit "$file"; expect_status 0 "emit $file"
