@@ -232,7 +232,9 @@ typedef struct lw_proj_view {
  * population that spikes, one port and delays of at least a step, each to another target population, make a *family*;
  * what of it goes to one target block of this rank with the same storage of weights (one and the same number, or
  * arrays) is a bundle. A row of a bundle holds all synapses of one source (slot slot_begin(pre) + row) in ascending
- * delay, then ascending target: cell c = row * n_slices + slice holds synapses begin[c] .. begin[c+1]-1. */
+ * delay, then ascending target. A cell is what a row holds in one slice (delay): with a table, cell c = row * n_slices
+ * + slice holds synapses begin[c] .. begin[c+1]-1; where cells are so short that the table would be larger than that,
+ * there is a byte per synapse instead (lw_bundle_cell). */
 typedef struct lw_bundle {
     int32_t family, block;
     int32_t pre, port;
@@ -240,13 +242,30 @@ typedef struct lw_bundle {
     const int32_t *delay; /* [n_slices] steps, ascending, each >= 1 */
     int64_t n_rows;       /* slots of pre */
     int64_t n_edges;
-    const uint32_t *begin;  /* [n_rows * n_slices + 1] */
-    const uint16_t *target; /* [n_edges] lid - first lid of the block */
-    bool weight_one;        /* all weights are weight_value, no array */
+    const uint32_t *begin;   /* [n_rows * n_slices + 1]; with slice_of: [n_rows + 1], rows */
+    const uint8_t *slice_of; /* [n_edges] slice of each synapse, ascending in a row; NULL: there is the table */
+    const uint16_t *target;  /* [n_edges] lid - first lid of the block */
+    bool weight_one;         /* all weights are weight_value, no array */
     double weight_value;
     lw_dtype weight_type;
     const void *weight; /* [n_edges] of weight_type, or NULL */
 } lw_bundle;
+/** Synapses *begin .. *end - 1 of a cell. */
+static inline void lw_bundle_cell(const lw_bundle *bundle, int64_t row, int32_t slice, uint32_t *begin, uint32_t *end) {
+    if (!bundle->slice_of) {
+        const uint32_t *cell = bundle->begin + row * bundle->n_slices + slice;
+        *begin = cell[0];
+        *end = cell[1];
+        return;
+    }
+    uint32_t last = bundle->begin[row + 1];
+    *begin = bundle->begin[row];
+    while (*begin < last && bundle->slice_of[*begin] < slice) /* rows are short */
+        ++*begin;
+    *end = *begin;
+    while (*end < last && bundle->slice_of[*end] == slice)
+        ++*end;
+}
 
 const lw_comm *lw_net_comm(const lw_net *net); /* the partition's communicator (owned by the net) */
 double lw_net_dt(const lw_net *net);

@@ -219,8 +219,10 @@ typedef struct row_room {
     uint32_t *next; /* [n_slices] */
 } row_room;
 
-/* Row r by counting: cells of begin are written, synapses put in their order, which is kept within a delay. */
-static void row_sort(bundling *b, int64_t r, const int32_t *slice_of, uint32_t *begin, const row_room *room) {
+/* Row r by counting: cells of begin, or codes, are written, synapses put in their order, which is kept within a delay.
+ */
+static void row_sort(
+    bundling *b, int64_t r, const int32_t *slice_of, uint32_t *begin, uint8_t *code, const row_room *room) {
     const lw_bundle *v = &b->out->view;
     uint32_t from = b->row_begin[r], n = b->row_begin[r + 1] - from, at = from;
     size_t width = lw_dtype_size(v->weight_type);
@@ -230,7 +232,9 @@ static void row_sort(bundling *b, int64_t r, const int32_t *slice_of, uint32_t *
         room->next[slice_of[delay_get(b, from + i)]]++;
     for (int32_t s = 0; s < v->n_slices; s++) {
         uint32_t here = room->next[s];
-        begin[r * v->n_slices + s] = room->next[s] = at;
+        room->next[s] = at;
+        if (begin) begin[r * v->n_slices + s] = at;
+        if (code) memset(code + at, s, here);
         at += here;
     }
     memcpy(room->target, b->target + from, n * sizeof *room->target);
@@ -242,22 +246,39 @@ static void row_sort(bundling *b, int64_t r, const int32_t *slice_of, uint32_t *
     }
 }
 
+/* A table of cells, or a byte per synapse where that is less: about at four synapses a cell. */
+static lw_err cells_create(bundling *b, uint32_t **begin, uint8_t **code) {
+    lw_bundle *v = &b->out->view;
+    int64_t cells = b->out->n_row_source * v->n_slices;
+    if (v->n_slices > 256 || cells <= v->n_edges / 4) {
+        LW_TRY(lw_alloc((size_t)cells + 1, sizeof **begin, "row table", begin));
+        (*begin)[cells] = (uint32_t)v->n_edges;
+        v->begin = *begin;
+        return LW_OK;
+    }
+    LW_TRY(lw_alloc((size_t)v->n_edges, sizeof **code, "delays of synapses", code));
+    v->slice_of = *code;
+    return LW_OK;
+}
+
 static lw_err rows_sort(bundling *b) {
     lw_bundle *v = &b->out->view;
-    int64_t rows = b->out->n_row_source;
     int32_t *slice_of = NULL;
     uint32_t *begin = NULL;
+    uint8_t *code = NULL;
     row_room room = {0};
     lw_err err = lw_alloc((size_t)b->delay_high + 1, sizeof *slice_of, "delays of a bundle", &slice_of);
     if (err == LW_OK) err = slices_find(b, slice_of);
-    if (err == LW_OK) err = lw_alloc((size_t)rows * (size_t)v->n_slices + 1, sizeof *begin, "row table", &begin);
-    v->begin = begin;
+    if (err == LW_OK) err = cells_create(b, &begin, &code);
     if (err == LW_OK) err = lw_alloc((size_t)b->row_most, sizeof *room.target, "a row", &room.target);
     if (err == LW_OK) err = lw_alloc((size_t)b->row_most, lw_dtype_size(v->weight_type), "a row", &room.weight);
     if (err == LW_OK) err = lw_alloc((size_t)v->n_slices, sizeof *room.next, "a row", &room.next);
-    for (int64_t r = 0; r < rows && err == LW_OK; r++)
-        row_sort(b, r, slice_of, begin, &room);
-    if (err == LW_OK) begin[rows * v->n_slices] = (uint32_t)v->n_edges;
+    for (int64_t r = 0; r < b->out->n_row_source && err == LW_OK; r++)
+        row_sort(b, r, slice_of, begin, code, &room);
+    if (code && err == LW_OK) {
+        v->begin = b->row_begin;
+        b->row_begin = NULL;
+    }
     lw_free(room.next);
     lw_free(room.weight);
     lw_free(room.target);
@@ -281,6 +302,7 @@ static lw_err rows_plain(bundling *b) {
 void net_bundle_free(net_bundle *b) {
     lw_free((void *)b->view.delay);
     lw_free((void *)b->view.begin);
+    lw_free((void *)b->view.slice_of);
     lw_free((void *)b->view.target);
     lw_free((void *)b->view.weight);
     lw_free(b->row_source);

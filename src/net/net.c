@@ -341,6 +341,7 @@ static int64_t proj_bytes(const net_proj *proj) {
 static int64_t bundle_bytes(const lw_bundle *b) {
     int64_t bytes = b->n_slices * (int64_t)sizeof *b->delay + b->n_edges * (int64_t)sizeof *b->target;
     if (!b->weight_one) bytes += b->n_edges * (int64_t)lw_dtype_size(b->weight_type);
+    if (b->slice_of) return bytes + b->n_edges + (b->n_rows + 1) * (int64_t)sizeof *b->begin;
     return bytes + (b->n_rows * b->n_slices + 1) * (int64_t)sizeof *b->begin;
 }
 

@@ -90,13 +90,14 @@ static bool next_bundled(lw_run_walk *w, const lw_proj_view *v, lw_run *run) {
             w->row++;
             continue;
         }
-        int64_t cell = w->row * b->n_slices + w->slice;
+        uint32_t begin, end;
+        lw_bundle_cell(b, w->row, w->slice, &begin, &end);
         run->row = w->row;
         run->delay = b->delay[w->slice];
         run->target16 = b->target;
         run->target_add = w->net->block_begin[b->block] - post->lid_begin;
         run->weight = b->weight;
-        if (cut(w, post->n_local, b->begin[cell], b->begin[cell + 1], run)) return true;
+        if (cut(w, post->n_local, begin, end, run)) return true;
     }
     return false;
 }

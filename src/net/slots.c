@@ -102,10 +102,10 @@ static lw_err rows_expand(net_proj *proj, const uint32_t *slot, int64_t n_slots)
     return LW_OK;
 }
 
-/* The same for a bundle: every row has a cell per delay. */
+/* The same for a bundle: every row has a cell per delay, or one entry. */
 static lw_err cells_expand(net_bundle *bundle, const uint32_t *slot, int64_t n_slots) {
     lw_bundle *view = &bundle->view;
-    int64_t n_from = bundle->n_row_source, width = view->n_slices, r = 0;
+    int64_t n_from = bundle->n_row_source, width = view->slice_of ? 1 : view->n_slices, r = 0;
     uint32_t *wide = NULL;
     view->n_rows = n_slots;
     if (n_slots != n_from) {

@@ -48,13 +48,15 @@ static inline __attribute__((always_inline)) void look_ahead(const queue *q, ahe
         while (a->next >= q->run[a->run].end)
             a->run++;
         const lw_bundle *b = q->run[a->run].bundle;
-        c->n = begin[1] - begin[0];
-        c->target = b->target + begin[0];
+        uint32_t first = begin[0], end = begin[1];
+        if (b->slice_of) lw_bundle_cell(b, begin - b->begin, q->run[a->run].slice, &first, &end);
+        c->n = end - first;
+        c->target = b->target + first;
         c->bytes = c->n * (int64_t)sizeof *c->target;
         prefetch(c->target, c->bytes, CELL_BYTES);
         if (b->weight) {
             int64_t size = b->weight_type == LW_F64 ? 8 : 4;
-            c->weight = (const char *)b->weight + (int64_t)begin[0] * size;
+            c->weight = (const char *)b->weight + (int64_t)first * size;
             prefetch(c->weight, c->n * size, 2 * CELL_BYTES);
             c->bytes += c->n * size;
         }
@@ -88,17 +90,20 @@ int64_t queue_empty(bool f64, queue *q) {
 int64_t queue_put(
     bool f64, queue *q, const lw_bundle *bundle, void *acc, int32_t slice, const uint32_t *row, int64_t n) {
     int64_t events = 0;
-    const uint32_t *begin = bundle->begin + slice;
+    bool table = !bundle->slice_of;
+    const uint32_t *begin = bundle->begin + (table ? slice : 0);
+    int64_t width = table ? bundle->n_slices : 1;
     while (n > 0) {
-        bool same = q->n_runs > 0 && q->run[q->n_runs - 1].bundle == bundle;
+        const queue_run *last = q->n_runs > 0 ? &q->run[q->n_runs - 1] : NULL;
+        bool same = last && last->bundle == bundle && (table || last->slice == slice);
         if (q->n == QUEUE_CELLS || (!same && q->n_runs == QUEUE_RUNS)) {
             events += queue_empty(f64, q);
             same = false;
         }
-        if (!same) q->run[q->n_runs++] = (queue_run){.bundle = bundle, .acc = acc};
+        if (!same) q->run[q->n_runs++] = (queue_run){.bundle = bundle, .acc = acc, .slice = slice};
         int64_t here = QUEUE_CELLS - q->n < n ? QUEUE_CELLS - q->n : n;
         for (int64_t i = 0; i < here; i++)
-            q->cell[q->n + i] = begin + (int64_t)row[i] * bundle->n_slices;
+            q->cell[q->n + i] = begin + (int64_t)row[i] * width;
         q->n += here;
         q->run[q->n_runs - 1].end = q->n;
         row += here;

@@ -18,6 +18,7 @@ typedef struct queue_run {
     const lw_bundle *bundle;
     void *acc; /* real, inputs of the block's neurons at the bundle's port */
     int64_t end;
+    int32_t slice; /* of a bundle without table; others may have several in a run */
 } queue_run;
 
 /** Cells in the order in which they are added. */
@@ -25,7 +26,7 @@ typedef struct queue {
     int64_t n;
     int32_t n_runs;
     queue_run run[QUEUE_RUNS];
-    const uint32_t *cell[QUEUE_CELLS]; /* at its begin in lw_bundle.begin; the next number is its end */
+    const uint32_t *cell[QUEUE_CELLS]; /* its place in lw_bundle.begin */
 } queue;
 
 /** Append slice `slice` of the listed rows (ascending) of a bundle, adding what there is no room for. Returns the

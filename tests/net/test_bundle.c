@@ -88,22 +88,27 @@ TEST(bundles_hold_what_projections_hold) {
 
 /* Cells tile the synapses, targets ascend in a cell, delays ascend in a row; every synapse of a bundle is found again
  * by walking the runs of its projection. */
-static void check_bundle(const lw_net *net, const lw_bundle *b, int64_t *seen) {
+static void check_bundle(const lw_net *net, const lw_bundle *b, int64_t *seen, int *tables, int *codes) {
     const int64_t *block = lw_net_block_begin(net);
-    int64_t cells = b->n_rows * b->n_slices;
+    uint32_t at = 0, begin, end;
     CHECK_INT(b->n_rows, lw_net_pop(net, b->pre).n_slots);
     CHECK_INT(b->begin[0], 0);
-    CHECK_INT(b->begin[cells], b->n_edges);
+    CHECK_INT(b->begin[b->slice_of ? b->n_rows : b->n_rows * b->n_slices], b->n_edges);
     CHECK_INT(b->weight == NULL, b->weight_one);
     for (int s = 0; s < b->n_slices; s++)
         CHECK(b->delay[s] >= 1 && (s == 0 || b->delay[s] > b->delay[s - 1]));
-    for (int64_t c = 0; c < cells; c++) {
-        CHECK(b->begin[c] <= b->begin[c + 1]);
-        for (int64_t e = b->begin[c]; e < b->begin[c + 1]; e++) {
-            CHECK(e == (int64_t)b->begin[c] || b->target[e] >= b->target[e - 1]);
+    for (int64_t c = 0; c < b->n_rows * b->n_slices; c++) {
+        lw_bundle_cell(b, c / b->n_slices, (int32_t)(c % b->n_slices), &begin, &end);
+        CHECK(begin == at && end >= begin);
+        for (int64_t e = begin; e < end; e++) {
+            CHECK(e == (int64_t)begin || b->target[e] >= b->target[e - 1]);
             CHECK(block[b->block] + b->target[e] < block[b->block + 1]);
         }
+        at = end;
     }
+    CHECK_INT(at, b->n_edges);
+    *tables += b->n_slices > 1 ? !b->slice_of : 0;
+    *codes += b->slice_of != NULL;
     *seen += b->n_edges;
 }
 
@@ -113,13 +118,14 @@ TEST(bundles_are_in_order) {
     for (int threads = 1; threads < 4; threads++) {
         lw_net *net = build(proj, LW_PARTITION_ROUND_ROBIN, LW_F32, threads);
         int64_t seen = 0, walked = 0;
+        int tables = 0, codes = 0; /* both kinds of rows are there */
         CHECK_INT(lw_net_n_blocks(net), threads);
         CHECK_INT(lw_net_block_begin(net)[0], 0);
         CHECK_INT(lw_net_block_begin(net)[threads], lw_net_n_local(net));
         for (int b = 0; b < lw_net_n_bundles(net); b++) {
             const lw_bundle *x = lw_net_bundle(net, b), *before = b > 0 ? lw_net_bundle(net, b - 1) : x;
             CHECK(x->family > before->family || (x->family == before->family && x->block >= before->block));
-            check_bundle(net, x, &seen);
+            check_bundle(net, x, &seen, &tables, &codes);
         }
         for (int i = 0; i < N_PROJ; i++) {
             if (family_of[i] < 0) continue;
@@ -135,6 +141,7 @@ TEST(bundles_are_in_order) {
             }
         }
         CHECK_INT(walked, seen);
+        CHECK(tables > 0 && codes > 0);
         lw_net_destroy(&net);
     }
 }
