@@ -207,6 +207,7 @@ typedef struct lw_experiment {
     const lw_stage *stage;
     int32_t n_stages;
     int32_t checkpoint_keep;
+    bool checkpoint_at_end;  /* a finished simulation is saved */
     double checkpoint_every; /* seconds; 0: only at the end of stages and on signals */
     void *memory;            /* owned */
 } lw_experiment;

@@ -248,15 +248,17 @@ static lw_err prune(reader *r) {
 }
 
 static lw_err stages(reader *r) {
-    static const char *const checkpoint_keys[] = {"every", "keep", NULL};
+    static const char *const checkpoint_keys[] = {"every", "keep", "at_end", NULL};
     lw_experiment *x = r->x;
     const yaml_tree_node *map = yaml_get(r->root, "checkpoint"), *list = yaml_get(r->root, "stages");
     int64_t keep = 3;
+    x->checkpoint_at_end = true;
     if (map) {
         double ms = 0;
         LW_TRY(yaml_expect_map(map, checkpoint_keys));
         LW_TRY(yaml_real(map, "every", false, "ms", 0, 1e12, &ms));
         LW_TRY(yaml_int(map, "keep", false, 1, 1000, &keep));
+        LW_TRY(yaml_bool(map, "at_end", &x->checkpoint_at_end));
         x->checkpoint_every = ms / 1000;
     }
     x->checkpoint_keep = (int32_t)keep;

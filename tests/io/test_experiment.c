@@ -174,6 +174,7 @@ TEST(faults_name_place_and_remedy) {
     refused(HEAD POPS "record: {rates: {populations: Z}}\n", "record.rates.populations: found \"Z\"", "E, I");
     refused(HEAD POPS "statistics: {sample: 3000}\n", "statistics.sample: found \"3000\"", "0 to 2000");
     refused(HEAD POPS "statistics: {from: 3 mV}\n", "statistics.from: found \"3 mV\"", "ms");
+    refused(HEAD POPS "checkpoint: {at_end: 3}\n", "checkpoint.at_end: found \"3\"", "true or false");
     refused(HEAD POPS "statistics: {least_spikes: 1}\n", "statistics.least_spikes: found \"1\"", ">= 2");
     refused("name: a b\ntime: {dt: 1 ms}\n", "t.yaml:1: name", "folder");
     refused("name: t\nname: u\n", "t.yaml:2", "twice");
