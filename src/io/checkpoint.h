@@ -47,6 +47,12 @@ lw_err checkpoint_neurons_save(lw_h5_writer *w, const lw_comm *comm, const lw_po
     const void *rows) LW_MUST_CHECK;
 lw_err checkpoint_neurons_load(const lw_h5_reader *r, const lw_net *net, int pop, const char *path, hid_t type,
     int64_t row, void *rows) LW_MUST_CHECK;
+/** Layout and places of a population's neurons, in its group (checkpoint_layout.c). Nothing without positions. */
+lw_err checkpoint_layout_save(
+    lw_h5_writer *w, const lw_comm *comm, const lw_pop_view *pop, const char *group) LW_MUST_CHECK;
+/** **Local**. Listed places come in *list, which the caller frees. */
+lw_err checkpoint_layout_load(
+    const lw_h5_reader *r, const char *group, int64_t size, lw_layout *out, double **list) LW_MUST_CHECK;
 /** EFILE when array `path` does not hold n items of `row` numbers. Local. */
 lw_err checkpoint_shape_check(const lw_h5_reader *r, const char *path, int64_t n, int64_t row) LW_MUST_CHECK;
 

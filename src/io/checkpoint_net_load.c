@@ -15,12 +15,14 @@ typedef struct load {
     lw_net_spec spec;
     lw_population_spec *pop;
     lw_projection_spec *proj;
+    double **places; /* [n_pop] listed positions */
     char **pop_name, **proj_name;
 } load;
 
 static void load_free(load *l) {
     for (int32_t p = 0; p < l->spec.n_pop && l->pop; p++) {
         lw_free((void *)l->pop[p].learn);
+        lw_free(l->places[p]);
         lw_free(l->pop_name[p]);
     }
     for (int32_t i = 0; i < l->spec.n_proj && l->proj; i++) {
@@ -29,6 +31,7 @@ static void load_free(load *l) {
         lw_free(l->proj_name[i]);
     }
     lw_free(l->pop);
+    lw_free(l->places);
     lw_free(l->proj);
     lw_free(l->pop_name);
     lw_free(l->proj_name);
@@ -73,7 +76,7 @@ static lw_err pop_read(load *l, int32_t p) {
         LW_TRY(lw_h5_reader_i64(l->r, path.text, "learn", &learn));
         flags[i] = learn != 0;
     }
-    return LW_OK;
+    return checkpoint_layout_load(l->r, group.text, pop->size, &pop->layout, &l->places[p]);
 }
 
 /* ---- projections; local */
@@ -229,6 +232,7 @@ static lw_err spec_read(load *l) {
     LW_TRY(lw_h5_reader_count(l->r, "/network/projections", &n_proj));
     LW_TRY(lw_alloc((size_t)n_pop, sizeof *l->pop, "populations", &l->pop));
     LW_TRY(lw_alloc((size_t)n_pop, sizeof *l->pop_name, "populations", &l->pop_name));
+    LW_TRY(lw_alloc((size_t)n_pop, sizeof *l->places, "populations", &l->places));
     l->spec.n_pop = (int32_t)n_pop;
     LW_TRY(lw_alloc((size_t)n_proj, sizeof *l->proj, "projections", &l->proj));
     LW_TRY(lw_alloc((size_t)n_proj, sizeof *l->proj_name, "projections", &l->proj_name));

@@ -60,7 +60,8 @@ static lw_err pop_save(lw_h5_writer *w, const lw_comm *comm, const lw_pop_view *
         .n = pop->size,
         .unit = "1",
         .about = "index of the neuron in the population that was first built"};
-    return checkpoint_neurons_save(w, comm, pop, &origin, pop->origin);
+    LW_TRY(checkpoint_neurons_save(w, comm, pop, &origin, pop->origin));
+    return checkpoint_layout_save(w, comm, pop, group.text);
 }
 
 static lw_err models_save(lw_h5_writer *w, const lw_net *net) {

@@ -14,16 +14,16 @@ static lw_err grid_check(const lw_layout *layout, int64_t size) {
             (long long)layout->grid[d], (int)d);
         if (__builtin_mul_overflow(points, layout->grid[d], &points)) points = INT64_MAX;
     }
-    LW_CHECK(points == size, LW_EUSE, "a grid of %lld points for %lld neurons; allowed: as many points as neurons",
-        (long long)points, (long long)size);
+    LW_CHECK(points >= size, LW_EUSE, "a grid of %lld points for %lld neurons; allowed: a point for each neuron",
+        (long long)points, (long long)size); /* some may be empty where neurons were pruned */
     return LW_OK;
 }
 
 static lw_err list_check(const lw_layout *layout, int64_t size) {
-    LW_CHECK(layout->list && layout->n_list == size, LW_EUSE,
+    LW_CHECK(layout->list && layout->n_list >= size, LW_EUSE,
         "a list of %lld positions for %lld neurons; allowed: one per neuron", (long long)layout->n_list,
         (long long)size);
-    for (int64_t i = 0; i < size; i++)
+    for (int64_t i = 0; i < layout->n_list; i++)
         for (int32_t d = 0; d < layout->n_dim; d++) {
             double x = layout->list[i * layout->n_dim + d], half = layout->extent[d] / 2;
             LW_CHECK(isfinite(x), LW_EUSE, "position %lld is %g mm; allowed: finite numbers", (long long)i, x);

@@ -216,7 +216,7 @@ TEST(connections_follow_their_profile) {
 /* Exact in-degrees; over many seeds each source of one target comes as often as its weight among the others says. */
 TEST(indegree_follows_its_profile) {
     if (lw_comm_rank(world()) != 0) return; /* one process is enough */
-    enum { SEEDS = 120, N_IN = 30 };
+    enum { SEEDS = 60, N_IN = 30 };
     lw_comm *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     layers(true);
