@@ -7,7 +7,7 @@
 /* Indices of the rows that are not all zero, ascending, counted from `first`, the row at x. Spikes are rare: words are
  * first tested by blocks. */
 static int64_t LW_T(nonzero)(int64_t first, int64_t n, int64_t width, const WORD *restrict x, uint32_t *restrict list) {
-    enum { BLOCK = 64 };
+    enum { BLOCK = 64, FEW = 8 };
     int64_t found = 0;
     if (width == 1) {
         int64_t i = 0;
@@ -16,9 +16,15 @@ static int64_t LW_T(nonzero)(int64_t first, int64_t n, int64_t width, const WORD
             for (int k = 0; k < BLOCK; k++)
                 any |= x[i + k];
             if (any == 0) continue;
-            for (int k = 0; k < BLOCK; k++) {
-                list[found] = (uint32_t)(first + i + k);
-                found += x[i + k] != 0;
+            for (int few = 0; few < BLOCK; few += FEW) {
+                any = 0;
+                for (int k = 0; k < FEW; k++)
+                    any |= x[i + few + k];
+                if (any == 0) continue;
+                for (int k = 0; k < FEW; k++) {
+                    list[found] = (uint32_t)(first + i + few + k);
+                    found += x[i + few + k] != 0;
+                }
             }
         }
         for (; i < n; i++)
