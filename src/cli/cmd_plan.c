@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANKS_MOST = 64, PATH_BYTES = 4096 };
+enum { RANKS_MOST = 64, PATH_BYTES = 4096, SAVED_SYNAPSES = 1 << 17 /* a portion of io's checkpoints */ };
 
 typedef struct planning {
     const cmd_options *options;
@@ -54,7 +54,8 @@ static lw_plan_options plan_options(const planning *x, int ranks) {
         .stimulus = x->experiment->stimulus,
         .n_stimuli = x->experiment->n_stimuli,
         .rate = x->rate,
-        .machine = x->calibrated ? &x->machine : NULL};
+        .machine = x->calibrated ? &x->machine : NULL,
+        .saved_synapses = x->experiment->checkpoint_at_end ? SAVED_SYNAPSES : 0};
 }
 
 /* The calibration, with this experiment's models. */
@@ -179,10 +180,50 @@ static lw_err plan_here(planning *x) {
     return save(x);
 }
 
+/* What every run does besides: a small network is built, run and saved, so that the libraries are in memory when the
+ * process's own size is taken. folder: for its checkpoint, removed again. **Collective**. */
+static lw_err warm_up(const lw_comm *world, const char *folder) {
+    lw_population_spec pop = {.name = "a", .model = lw_model_builtin("lif_delta"), .size = 16};
+    lw_net_spec spec = {.seed = 1, .dt = 0.1, .n_pop = 1, .pop = &pop};
+    lw_sim_options options = lw_sim_options_default();
+    lw_checkpoint_content content = {
+        .experiment = "", .experiment_name = "", .stage = "simulate", .results = "{}", .command = "", .step = 1};
+    lw_grid *grid = NULL;
+    lw_net *net = NULL;
+    lw_sim *sim = NULL;
+    lw_err err = LW_OK;
+    char path[PATH_BYTES];
+    LW_TRY_TO(lw_grid_create(world, 1, &grid), done);
+    LW_TRY_TO(lw_net_create(world, &spec, &net), done);
+    LW_TRY_TO(lw_sim_create(net, &options, &sim), done);
+    LW_TRY_TO(lw_sim_advance(sim, 100, NULL), done);
+    content.net = net;
+    content.sim = sim;
+    err = lw_checkpoint_write(grid, folder, &content, 1, NULL);
+    if (lw_comm_rank(world) == 0) {
+        snprintf(path, sizeof path, "%s/checkpoint-1.h5", folder);
+        (void)remove(path);
+        snprintf(path, sizeof path, "%s/checkpoint.h5", folder);
+        (void)remove(path);
+        (void)remove(folder);
+    }
+done:
+    lw_sim_destroy(&sim);
+    lw_net_destroy(&net);
+    lw_grid_destroy(&grid);
+    return err;
+}
+
 /* **Collective**. */
 static lw_err calibrate(lw_comm *world, planning *x) {
     const lw_net_spec *net = &x->experiment->net;
     const lw_model **model = NULL;
+    char folder[PATH_BYTES];
+    lw_err begun = plan_machine_path(x->options->machine, x->machine_path, sizeof x->machine_path);
+    snprintf(folder, sizeof folder, "%s.d", x->machine_path);
+    if (begun == LW_OK && lw_comm_rank(world) == 0) begun = lw_directory_make(folder);
+    LW_TRY(lw_comm_agree(world, begun));
+    LW_TRY(warm_up(world, folder));
     lw_err err = lw_alloc((size_t)net->n_pop, sizeof *model, "models", &model);
     for (int p = 0; p < net->n_pop && err == LW_OK; p++)
         model[p] = net->pop[p].model;
@@ -191,8 +232,7 @@ static lw_err calibrate(lw_comm *world, planning *x) {
     lw_free(model);
     LW_TRY(err);
     if (lw_comm_rank(world) == 0) {
-        err = plan_machine_path(x->options->machine, x->machine_path, sizeof x->machine_path);
-        if (err == LW_OK) err = plan_machine_save(x->machine_path, &x->machine);
+        err = plan_machine_save(x->machine_path, &x->machine);
         if (err == LW_OK) lw_log(LW_LOG_INFO, "calibration of %s in %s", x->machine.host, x->machine_path);
     }
     return lw_comm_agree(world, err);

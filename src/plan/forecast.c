@@ -123,7 +123,7 @@ static lw_err rank_make(work *w, int rank, lw_plan_rank *out) {
     out->bytes_neurons = bytes.neurons;
     out->bytes_synapses = bytes.synapses;
     out->bytes_engine = engine;
-    out->bytes_peak = base + fmax(bytes.building, bytes.held + engine + making);
+    out->bytes_peak = base + fmax(bytes.building, bytes.held + engine + fmax(making, bytes.saving));
     plan_times(&part, &bytes, out);
     return LW_OK;
 }

@@ -93,6 +93,7 @@ typedef struct plan_piece {
 typedef struct plan_bytes {
     double neurons, synapses; /* as lw_net_stats */
     double held, building;    /* what stays, and the most while building */
+    double saving;            /* besides, while a checkpoint is written */
     int32_t n_pieces;
     plan_piece *piece; /* [n_proj] room, the caller's */
 } plan_bytes;

@@ -10,7 +10,8 @@
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20, HUGE_FROM = 4 << 20, PAGE = 32768, BLOCK_MOST = 65536, LIST_PAIRS = 65536 };
 enum { ROUND = 1 << 18, SET_PAGE = 5128 };
-#define EDGES_MOST 3e9 /* of a rank in one block */
+#define SAVED_BYTES 200.0 /* a synapse listed, sorted, sent to its place in the file and written, measured */
+#define EDGES_MOST 3e9    /* of a rank in one block */
 
 double plan_block(double bytes) {
     bytes += LINE;
@@ -255,6 +256,8 @@ lw_err plan_storage(const plan_part *part, plan_bytes *out) {
         row_lists += out->piece[k].dense ? 0 : plan_block(4 * part->slots[out->piece[k].pre].mean);
     slots_make(part, &m);
     drop(&m, row_lists);
+    for (int32_t i = 0; i < spec->n_proj; i++)
+        out->saving = fmax(out->saving, SAVED_BYTES * fmin(part->edges[i], part->options->saved_synapses));
     out->held = m.now;
     out->building = m.peak;
     return LW_OK;
