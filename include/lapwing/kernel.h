@@ -135,6 +135,12 @@ typedef struct lw_model {
 #define LW_KERNEL_LOOP
 #endif
 
+#if defined(__GNUC__)
+#define LW_KERNEL_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define LW_KERNEL_PREFETCH(address) ((void)(address))
+#endif
+
 /** Divided difference exp[x1, ..., xn], 1 <= n <= 8, in any order of the points, equal points included. The entry (1,n)
  * of the exponential of the bidiagonal matrix with x on the diagonal and 1 above it (Opitz 1964), by Taylor series,
  * scaling and squaring. The points are shifted so that the largest is 0: then nothing overflows, all products are
@@ -194,7 +200,7 @@ static inline double lw_kernel_power(double x, double p) {
  * spike of either side reaches the synapse. Times are steps, in doubles, as the target's spikes count them: a pre spike
  * that meets the synapse at `now` finds post spikes of steps before now as past. */
 
-enum { LW_SYNAPSE_STATE_MAX = 8, LW_SYNAPSE_COEF_MAX = 64 };
+enum { LW_SYNAPSE_STATE_MAX = 8, LW_SYNAPSE_COEF_MAX = 64, LW_SYNAPSE_AHEAD = 12 };
 
 /** Recent spikes of targets. Entry e of a target, counted from 0 (the state at the start, at step -1), stands at place
  * e & mask of its ring: [0] step, [1 ..] post variables right after it. */
@@ -262,6 +268,10 @@ LW_KERNEL_INLINE void lw_synapse_row_run(const lw_synapse_row *row, const lw_syn
     for (int64_t i = 0; i < n; i++) {
         double post[LW_SYNAPSE_STATE_MAX] = {0};
         double weight = is_double ? ((const double *)row->weight)[i] : (double)((const float *)row->weight)[i];
+        if ((code.on_post || code.on_pre_reads) && i + LW_SYNAPSE_AHEAD < n) {
+            const int64_t ahead = target[i + LW_SYNAPSE_AHEAD];
+            LW_KERNEL_PREFETCH(row->trail->entry + (ahead * (mask + 1) + (row->trail->count[ahead] & mask)) * stride);
+        }
         if (code.on_post || code.on_pre_reads) {
             const double *const entry = row->trail->entry + (int64_t)target[i] * (mask + 1) * stride;
             int64_t e = row->trail->count[target[i]], past;

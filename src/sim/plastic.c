@@ -6,7 +6,7 @@
 #include "plastic.h"
 #include <string.h>
 
-enum { TRAIL = 64 /* entries per target at first; a power of 2 */ };
+enum { TRAIL = 32 /* entries per target at first; a power of 2 */ };
 
 /* ------------------------------------------------------------------ rings */
 
