@@ -23,6 +23,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define LW_KERNEL_ABI 1
 
@@ -178,6 +179,49 @@ static inline double lw_kernel_expdd(int n, const double *x) {
         }
     }
     return exp(hi) * e[0][n - 1];
+}
+
+/** exp for loops over neurons: no branch and no call, so the compiler makes vectors of it, and the same bits in a
+ * vector as alone. x = k ln 2 + r, |r| <= ln 2 / 2 (Cody & Waite), exp r = 1 + r + r^2 P(r) with P through Chebyshev
+ * nodes (relative error 2e-17, in float 2e-10), 2^k by the exponent's bits. Within 1 unit in the last place of the true
+ * value; arguments beyond -708 and 709 (float: -87 and 88) count as these, so results are finite and not 0. NaN stays
+ * NaN. */
+LW_KERNEL_INLINE double lw_kernel_exp(double x) {
+    const double magic =
+        0x1.8p52; /* what is added and taken away rounds to an integer, and leaves it in the low bits */
+    double y = x < -708 ? -708 : x > 709 ? 709 : x;
+    double shifted = y * 0x1.71547652b82fep0 + magic, k = shifted - magic;
+    double r = (y - k * 0x1.62e42fefa0000p-1) - k * 0x1.cf79abc9e3b3ap-40;
+    double r2 = r * r;
+    double p4 = 0x1.2891d4ffbb0f9p-22 + 0x1.af390ba7e6f47p-26 * r;
+    double p3 = 0x1.a019b8ca26fcfp-16 + 0x1.71de0d85293b8p-19 * r;
+    double p2 = 0x1.6c16c1789d1d7p-10 + 0x1.a01a01a7cebcdp-13 * r;
+    double p1 = 0x1.5555555553d37p-5 + 0x1.11111111109a6p-7 * r;
+    double p0 = 0.5 + 0x1.5555555555556p-3 * r;
+    double p = 1 + (r + r2 * (p0 + r2 * (p1 + r2 * (p2 + r2 * (p3 + r2 * p4)))));
+    uint64_t bits, power;
+    memcpy(&bits, &p, sizeof bits);
+    memcpy(&power, &shifted, sizeof power);
+    bits += power << 52;
+    memcpy(&p, &bits, sizeof p);
+    return x == x ? p : x;
+}
+LW_KERNEL_INLINE float lw_kernel_expf(float x) {
+    const float magic = 0x1.8p23f;
+    float y = x < -87 ? -87 : x > 88 ? 88 : x;
+    float shifted = y * 0x1.715476p0f + magic, k = shifted - magic;
+    float r = (y - k * 0x1.62e400p-1f) - k * 0x1.7f7d1cp-20f;
+    float r2 = r * r;
+    float p2 = 0.00139337307f + 0.000198910805f * r;
+    float p1 = 0.0416664642f + 0.00833331084f * r;
+    float p0 = 0.5f + 0.166666667f * r;
+    float p = 1 + (r + r2 * (p0 + r2 * (p1 + r2 * p2)));
+    uint32_t bits, power;
+    memcpy(&bits, &p, sizeof bits);
+    memcpy(&power, &shifted, sizeof power);
+    bits += power << 23;
+    memcpy(&p, &bits, sizeof p);
+    return x == x ? p : x;
 }
 
 /** 1 / (1 + exp(-x)) without overflow. */

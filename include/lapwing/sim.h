@@ -45,7 +45,8 @@ typedef enum lw_stimulus_kind {
     LW_STIMULUS_POISSON, /* every neuron and lane gets Poisson(rate dt) events of `weight` per step; rate in kHz */
     LW_STIMULUS_CURRENT, /* `amplitude` in [start, stop) */
     LW_STIMULUS_NOISE,   /* normal(mean, sd) drawn anew every `every` steps */
-    LW_STIMULUS_SPIKES   /* given (neuron, time) events of `weight` */
+    LW_STIMULUS_SPIKES,  /* given (neuron, time) events of `weight` */
+    LW_STIMULUS_UNIFORM  /* a number uniform in (0, amplitude), drawn anew every step: chance for stochastic models */
 } lw_stimulus_kind;
 typedef struct lw_stimulus_spec {
     lw_stimulus_kind kind;

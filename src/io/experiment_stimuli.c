@@ -90,8 +90,8 @@ static lw_err noise(reader *r, const yaml_tree_node *what, const char *unit, lw_
 
 static lw_err input(reader *r, const yaml_tree_node *map, int32_t pop, lw_stimulus_spec *s) {
     static const char *const keys[] = {
-        "to", "port", "poisson", "current", "noise", "spikes", "weight", "start", "stop", NULL};
-    static const char *const kinds[] = {"poisson", "current", "noise", "spikes"};
+        "to", "port", "poisson", "current", "noise", "spikes", "uniform", "weight", "start", "stop", NULL};
+    static const char *const kinds[] = {"poisson", "current", "noise", "spikes", "uniform"};
     memset(s, 0, sizeof *s);
     s->pop = pop;
     s->stop = -1;
@@ -101,14 +101,14 @@ static lw_err input(reader *r, const yaml_tree_node *map, int32_t pop, lw_stimul
     LW_TRY(reader_port(r, map, pop, &s->port));
     const char *unit = r->pop[pop].model->input[s->port].unit;
     const yaml_tree_node *what = NULL;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 5; k++) {
         const yaml_tree_node *node = yaml_get(map, kinds[k]);
         if (!node) continue;
-        if (what) return yaml_fail(map, "one of poisson, current, noise, spikes");
+        if (what) return yaml_fail(map, "one of poisson, current, noise, spikes, uniform");
         what = node;
         s->kind = (lw_stimulus_kind)k;
     }
-    if (!what) return yaml_fail(map, "one of poisson, current, noise, spikes");
+    if (!what) return yaml_fail(map, "one of poisson, current, noise, spikes, uniform");
     if (yaml_get(map, "weight")) LW_TRY(yaml_real(map, "weight", false, unit, -INFINITY, INFINITY, &s->weight));
     LW_TRY(reader_steps(r, map, "start", 0, &s->start));
     LW_TRY(reader_steps(r, map, "stop", 0, &s->stop));
@@ -122,6 +122,9 @@ static lw_err input(reader *r, const yaml_tree_node *map, int32_t pop, lw_stimul
         break;
     case LW_STIMULUS_NOISE:
         LW_TRY(noise(r, what, unit, s));
+        break;
+    case LW_STIMULUS_UNIFORM:
+        LW_TRY(yaml_dist(r->tree, what, unit, 0, &s->amplitude));
         break;
     case LW_STIMULUS_SPIKES:
         LW_TRY(spikes(r, what, r->pop[pop].size, s));

@@ -236,7 +236,9 @@ void lw_source_print(lw_text *text, const lw_model_source *source) {
         print_expr_line(text, "derived", source->derived[i].name, " = ", source->derived[i].expr);
     for (int i = 0; i < source->n_let; i++)
         print_expr_line(text, "let", source->let[i].name, " = ", source->let[i].expr);
-    if (source->method_given) lw_text_add(text, "  method %s\n", lw_method_name(source->method));
+    if (source->method_given) lw_text_add(text, "  method %s", lw_method_name(source->method));
+    if (source->method_steps) lw_text_add(text, " steps %d", source->method_steps);
+    if (source->method_given) lw_text_add(text, "\n");
     for (int i = 0; i < source->n_statement; i++) {
         const lw_statement *s = &source->statement[i];
         if (s->kind == LW_STATEMENT_ODE) print_expr_line(text, "ode", s->target, "' = ", s->expr);
@@ -244,9 +246,9 @@ void lw_source_print(lw_text *text, const lw_model_source *source) {
             print_update(text, keys[s->kind], s, i + 1 < source->n_statement && s[1].kind == s->kind && s[1].joined);
     }
     if (source->refractory.text) {
-        lw_text_add(text, "  refractory %s holds ", source->refractory.text);
+        lw_text_add(text, "  refractory %s", source->refractory.text);
         for (int i = 0; i < source->n_hold; i++)
-            lw_text_add(text, "%s%s", i ? ", " : "", source->hold[i].text);
+            lw_text_add(text, "%s%s", i ? ", " : " holds ", source->hold[i].text);
         lw_text_add(text, "\n");
     }
     if (source->spike) print_expr_line(text, "spike", "", " ", source->spike);

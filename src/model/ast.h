@@ -100,6 +100,7 @@ typedef struct lw_statement {
     lw_expr *expr;
 } lw_statement;
 
+enum { LW_METHOD_STEPS_MAX = 16 };
 typedef enum lw_method { LW_METHOD_EXACT, LW_METHOD_EXPONENTIAL_EULER, LW_METHOD_RK4 } lw_method;
 
 typedef struct lw_word {
@@ -122,6 +123,7 @@ struct lw_model_source {
         let[LW_AST_PARAM_MAX];
     lw_statement statement[LW_AST_STATEMENT_MAX];
     lw_method method;
+    int method_steps; /* of rk4 within dt; 0: 1 */
     bool method_given;
     lw_word refractory, hold[LW_AST_MAX]; /* refractory.text NULL: none */
     lw_symbol_kind refractory_symbol;

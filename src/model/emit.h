@@ -13,6 +13,7 @@ typedef struct lw_emitter {
     const lw_plan *plan;
     bool single;               /* float, otherwise double */
     bool power;                /* pow with short cuts for the exponents 0 and 1 */
+    bool looped;               /* code of a loop over neurons: functions that the compiler can make vectors of */
     int32_t *uses;             /* [graph count] of the running piece; a node used twice gets a temporary */
     char (*temp)[LW_NAME_MAX]; /* [graph count] its name, "" for none */
     int n_temp;

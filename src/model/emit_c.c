@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* part of the key of every emitted model: raise it when the same text gives other code */
-#define GENERATOR_VERSION "1"
+#define GENERATOR_VERSION "2"
 
 /* ------------------------------------------------------------------ derive and init */
 
@@ -116,9 +116,41 @@ void lw_emit_derive(lw_emitter *e) {
 
 /* ------------------------------------------------------------------ kernels */
 
+/* Bodies of long formulas (several stages or steps of Runge-Kutta) are compiled in few forms: every form is a copy of
+ * the whole, and there are some 60. `step` of a simulation is worth its three, the others get one whose loops look at
+ * their arguments while they run. */
+static bool is_large(lw_emitter *e, const lw_body *body) {
+    enum { LARGE = 250 };
+    int32_t root[LW_STORE_MAX];
+    int n = 0;
+    for (int i = 0; i < body->n_store; i++)
+        root[i] = body->store[i].node;
+    lw_emit_begin(e, body->n_store, root);
+    for (int32_t i = 0; i < e->plan->g->count; i++)
+        n += e->uses[i] > 0;
+    return n > LARGE;
+}
+
+static void emit_one_form(lw_emitter *e, const lw_body *body) {
+    const char *model = e->plan->source->name, *real = e->single ? "f32" : "f64", *forms[] = {"general", "uniform"};
+    lw_text_add(e->text,
+        "static __attribute__((noinline)) void %s_%s_%s_any(const lw_kernel_args *args, const int flat, const "
+        "int64_t stride) {\n    %s_%s_%s(args, flat, 0, stride);\n}\n",
+        model, body->name, real, model, body->name, real);
+    for (int f = 0; f < 2; f++)
+        lw_text_add(e->text,
+            "static void %s_%s_%s_%s(const lw_kernel_args *args) {\n    %s_%s_%s_any(args, %s, %d);\n}\n", model,
+            body->name, real, forms[f], model, body->name, real, f ? "1" : "args->width == 1", !f);
+}
+
 static void emit_forward(lw_emitter *e, const lw_body *body) {
     const char *model = e->plan->source->name, *real = e->single ? "f32" : "f64";
+    const bool one_form = body != &e->plan->step && is_large(e, body);
     lw_emit_kernel(e, body);
+    if (one_form) {
+        emit_one_form(e, body);
+        return;
+    }
     lw_text_add(e->text, "static void %s_%s_%s_general(const lw_kernel_args *args) {\n", model, body->name, real);
     lw_text_add(e->text, "    if (args->width == 1)\n        %s_%s_%s(args, 1, 0, 1);\n", model, body->name, real);
     lw_text_add(e->text, "    else\n        %s_%s_%s(args, 0, 0, 1);\n}\n", model, body->name, real);
@@ -128,7 +160,16 @@ static void emit_forward(lw_emitter *e, const lw_body *body) {
 
 static void emit_widths(lw_emitter *e, const lw_body *body) {
     const char *model = e->plan->source->name, *real = e->single ? "f32" : "f64";
+    const bool large = is_large(e, body);
     lw_emit_kernel(e, body);
+    if (large) {
+        lw_text_add(e->text,
+            "static __attribute__((noinline)) void %s_%s_%s_widths(const lw_kernel_args *args, const int64_t stride) "
+            "{\n"
+            "    %s_%s_%s(args, args->width == 1, args->width != 1 && args->point_width == 1, stride);\n}\n\n",
+            model, body->name, real, model, body->name, real);
+        return;
+    }
     lw_text_add(e->text, "static void %s_%s_%s_widths(const lw_kernel_args *args, const int64_t stride) {\n", model,
         body->name, real);
     lw_text_add(
@@ -279,6 +320,7 @@ lw_err lw_emit_file(lw_text *text, const lw_plan *plan) {
     LW_TRY(lw_emitter_create(text, plan, &e));
     lw_emit_head(text, plan->source);
     lw_emit_derive(e);
+    e->looped = true;
     for (int p = 0; p < 2; p++) {
         e->single = p == 0;
         lw_text_add(

@@ -17,7 +17,7 @@ static const char *const reserved[] = {"auto", "break", "case", "char", "const",
     "stderr", "args", "n", "width", "rows", "lanes", "row", "lane", "at", "cx", "px", "dx", "flat", "shared", "stride",
     "held", "s", "slope", "attached", "out", "margin", "refractory", "spike", "precision", "param", "coef", "state",
     "value", "p", "c", "a", "t", "k", "dt", "ds", "ds_reset", "u_adj", "main", "asm", "typeof", "int32_t", "int64_t",
-    "uint8_t", "size_t", "pre", "post", "weight", "delivered"};
+    "uint8_t", "size_t", "pre", "post", "weight", "delivered", "u"};
 /* endings that the generator puts behind names of the model */
 static const char *const endings[] = {"_tan", "_adj", "_pre", "_arr", "_sum", "_"};
 
@@ -367,7 +367,7 @@ void lw_emit_value(lw_emitter *e, int32_t node) {
         emit_call(e, n, e->power ? "lw_kernel_power" : "pow");
         return;
     case LW_NODE_EXP:
-        emit_call(e, n, "exp");
+        emit_call(e, n, e->looped ? "lw_kernel_exp" : "exp");
         return;
     case LW_NODE_LOG:
         emit_call(e, n, "log");

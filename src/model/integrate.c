@@ -175,10 +175,18 @@ static int32_t map_to_stage(lw_dag *g, void *payload, lw_leaf leaf, int index) {
     return lw_dag_add(g, lw_dag_leaf(g, leaf, index), lw_dag_mul(g, at->factor, at->slope[v]));
 }
 
-/* the classical method of order 4 (Kutta 1901) */
+static int32_t map_to_now(lw_dag *g, void *payload, lw_leaf leaf, int index) {
+    const stage *at = payload;
+    int v = leaf == LW_LEAF_PRE ? variable_of_state(at->s, index) : -1;
+    return v < 0 ? -1 : at->slope[v];
+}
+
+/* the classical method of order 4 (Kutta 1901), `method_steps` times */
 static void integrate_rk4(system *s, int32_t *out) {
     lw_dag *g = s->g;
-    int32_t k[4][LW_AST_MAX], dt = dt_of(g), two = lw_dag_const(g, 2);
+    const int steps = s->plan->source->method_steps ? s->plan->source->method_steps : 1;
+    int32_t k[4][LW_AST_MAX], two = lw_dag_const(g, 2), now[LW_AST_MAX];
+    int32_t dt = steps == 1 ? dt_of(g) : lw_dag_div(g, dt_of(g), lw_dag_const(g, steps));
     int32_t half = lw_dag_div(g, dt, two), sixth = lw_dag_div(g, dt, lw_dag_const(g, 6));
     memcpy(k[0], s->rate, (size_t)s->n * sizeof k[0][0]);
     for (int i = 1; i < 4; i++) {
@@ -190,6 +198,13 @@ static void integrate_rk4(system *s, int32_t *out) {
         sum = lw_dag_add(g, sum, lw_dag_mul(g, two, k[2][v]));
         sum = lw_dag_add(g, sum, k[3][v]);
         out[v] = lw_dag_add(g, lw_dag_leaf(g, LW_LEAF_PRE, s->state[v]), lw_dag_mul(g, sixth, sum));
+    }
+    int32_t one[LW_AST_MAX];
+    memcpy(one, out, (size_t)s->n * sizeof *one);
+    for (int i = 1; i < steps; i++) {
+        stage at = {s, now, 0};
+        memcpy(now, out, (size_t)s->n * sizeof *now);
+        lw_dag_substitute(g, s->n, one, map_to_now, &at, out);
     }
 }
 

@@ -116,6 +116,8 @@ static lw_err lower_ode(scope *sc) {
             line[n] = &source->statement[i];
             state[n] = line[n]->state;
             rate[n] = lower_expr(&at_pre, line[n]->expr);
+            if (sc->plan->held[state[n]] && source->method != LW_METHOD_EXACT) /* so that others see it at rest */
+                rate[n] = lw_dag_select(sc->g, lw_dag_leaf(sc->g, LW_LEAF_HELD, 0), lw_dag_const(sc->g, 0), rate[n]);
             n++;
         }
     LW_TRY(lw_integrate_run(sc->plan, n, state, line, rate, next));

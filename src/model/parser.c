@@ -362,13 +362,23 @@ static lw_err parse_statements(parser *p, lw_statement_kind kind) {
     }
 }
 
+static lw_err parse_method_steps(parser *p) {
+    p->at++;
+    double n = p->at->number;
+    if (p->at->kind != LW_TOKEN_NUMBER || n != rint(n) || n < 1 || n > LW_METHOD_STEPS_MAX)
+        return parser_fail(p, "a whole number of steps from 1 to 16");
+    p->source->method_steps = (int)n;
+    p->at++;
+    return LW_OK;
+}
+
 static lw_err parse_method(parser *p) {
     for (int m = LW_METHOD_EXACT; m <= LW_METHOD_RK4; m++)
         if (is_word(p->at, lw_method_name((lw_method)m))) {
             p->source->method = (lw_method)m;
             p->source->method_given = true;
             p->at++;
-            return LW_OK;
+            return m == LW_METHOD_RK4 && is_word(p->at, "steps") ? parse_method_steps(p) : LW_OK;
         }
     return parser_fail(p, "one of exact, exponential_euler, rk4");
 }
@@ -378,7 +388,7 @@ static lw_err parse_refractory(parser *p) {
     if (s->refractory.text) return parser_fail(p, "only one refractory line");
     s->refractory = (lw_word){.line = p->at->line, .column = p->at->column};
     LW_TRY(take_name(p, "the parameter that holds the refractory time", &s->refractory.text));
-    if (!is_word(p->at, "holds")) return parser_fail(p, "'holds' and the names of state variables");
+    if (!is_word(p->at, "holds")) return LW_OK;
     do {
         p->at++;
         if (s->n_hold == LW_AST_MAX) return parser_fail(p, "at most 32 held variables");

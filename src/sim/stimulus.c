@@ -20,7 +20,8 @@ static bool is_active(const stimulus *s, int64_t t) {
     return t >= s->spec.start && (s->spec.stop < 0 || t < s->spec.stop);
 }
 static bool is_drawn(const stimulus *s) {
-    return s->spec.kind == LW_STIMULUS_POISSON || s->spec.kind == LW_STIMULUS_NOISE;
+    return s->spec.kind == LW_STIMULUS_POISSON || s->spec.kind == LW_STIMULUS_NOISE ||
+           s->spec.kind == LW_STIMULUS_UNIFORM;
 }
 
 /* First event that is not before (step, local neuron). */

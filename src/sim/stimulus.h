@@ -25,8 +25,9 @@ typedef struct stimulus {
     uint32_t key[2];
     int64_t *group; /* [n_blocks] the group of steps whose numbers the block holds, -1: none */
     uint32_t *bits; /* Poisson: [n_blocks][STIMULUS_WORDS][ENGINE_STIMULUS_BLOCK] one word per step of the group */
-    double
-        *normal; /* noise: [n_blocks][2][ENGINE_STIMULUS_BLOCK] deviations from the mean, one per step of the group */
+    /* [n_blocks][2][ENGINE_STIMULUS_BLOCK], one per step of the group; noise: deviations from the mean, uniform:
+     * numbers in (0, 1) */
+    double *normal;
     uint32_t *table; /* [n_table] count = number of thresholds <= word; Poisson with one rate */
     int n_table;
     uint32_t *event_local; /* [n_events] own neurons of given spikes, by (step, neuron) */

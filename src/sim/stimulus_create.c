@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include "stimulus.h"
 
-static const char *const KINDS[] = {"poisson", "current", "noise", "spikes"};
+static const char *const KINDS[] = {"poisson", "current", "noise", "spikes", "uniform"};
 
 static lw_err spec_check(const lw_sim *sim, int number, const lw_stimulus_spec *s) {
     LW_CHECK(s->pop >= 0 && s->pop < sim->n_pop, LW_EUSE, "stimulus %d goes to population %d; there are %d", number,

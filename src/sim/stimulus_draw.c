@@ -89,12 +89,16 @@ static double unit(uint32_t low, uint32_t high) {
     return ((double)(((uint64_t)high << 32 | low) >> 12) + 0.5) * 0x1p-52;
 }
 
-/* Even steps take the cosine, odd ones the sine of the pair. */
+/* Noise: even steps take the cosine, odd ones the sine of the pair. Uniform numbers: two words each. */
 static void normals_draw(const stimulus *s, const lw_pop_view *view, int64_t width, int64_t group, int64_t b, int64_t n,
     double normal[NOISE_STEPS][BLOCK]) {
     uint32_t c[STIMULUS_WORDS][BLOCK];
     bits_draw(s, view, width, group, b, n, c);
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; s->spec.kind == LW_STIMULUS_UNIFORM && i < n; i++) {
+        normal[0][i] = unit(c[0][i], c[1][i]);
+        normal[1][i] = unit(c[2][i], c[3][i]);
+    }
+    for (int64_t i = 0; s->spec.kind == LW_STIMULUS_NOISE && i < n; i++) {
         double radius = sqrt(-2 * log(unit(c[0][i], c[1][i])));
         double angle = 6.283185307179586 * unit(c[2][i], c[3][i]);
         normal[0][i] = s->spec.sd * radius * cos(angle);

@@ -30,8 +30,9 @@ static void LW_T(add)(
             value[i] += level.shared;
         if (s->normal) {
             const double *deviation = stimulus_deviations(s, t, b);
+            const bool scales = s->spec.kind == LW_STIMULUS_UNIFORM;
             for (int64_t i = 0; i < n; i++)
-                value[i] += deviation[i];
+                value[i] = scales ? value[i] * deviation[i] : value[i] + deviation[i];
         }
         for (int64_t i = 0; i < n; i++)
             to[i] += (REAL)value[i];

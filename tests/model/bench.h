@@ -79,7 +79,8 @@ static inline void bench_start(
     b->n = BENCH_N;
     b->width = width;
     b->point_width = point_width;
-    b->dt = model->n_input ? 0.5 : 0.02; /* maps have no time, flows need a short step */
+    /* maps have no time, flows and Hodgkin-Huxley need a short step */
+    b->dt = model->n_input && strcmp(model->name, "hh") != 0 ? 0.5 : 0.02;
     b->seed = seed;
     bench_arrays *all[] = {&b->coef, &b->state, &b->input, &b->out, &b->margin, &b->spike, &b->old, &b->in, &b->pre,
         &b->point_spike, &b->slope};
@@ -99,6 +100,7 @@ static inline void bench_start(
     for (int s = 0; s < model->n_state; s++)
         for (int64_t i = 0; i < b->n * width; i++) {
             double noise = bench_unit_size(model->state[s].unit) * bench_random(b, 3, s, i);
+            if (strcmp(model->name, "hh") == 0 && s > 0) noise *= 0.04; /* gates lie between 0 and 1 */
             bench_set(b, b->state.at[s], i, init[s][i / width] + noise);
         }
     for (int s = 0; s < model->n_input; s++)

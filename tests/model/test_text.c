@@ -39,6 +39,9 @@ TEST(syntax_errors_have_positions) {
                                                          "sqrt tanh sigmoid sin cos abs expm1 min max pow if");
     fails("model a\n  state v = 0\n  update v = max(v)", "t:3:19: found ')', expected ',' and another argument");
     fails("model a\n  method euler", "t:2:10: found 'euler', expected one of exact, exponential_euler, rk4");
+    fails("model a\n  method rk4 steps 0", "t:2:20: found number 0, expected a whole number of steps from 1 to 16");
+    fails("model a\n  method rk4 steps 2.5", "t:2:20: found number 2.5, expected a whole number of steps from 1 to 16");
+    fails("model a\n  method exact steps 2", "t:2:16: found 'steps', expected an operator, ',' or the end of the line");
     fails("model a\n  param p = q", "t:2:13: found 'q', expected a constant default value such as 20 ms");
     fails("model a\n  state v = 0\n  output v\n  output v",
         "t:4:10: found 'v', expected only one 'spike' or 'output' line");
@@ -239,8 +242,10 @@ TEST(domains) {
 }
 
 TEST(catalogue) {
-    const char *names[] = {"alif", "cuba_lif", "if", "li", "lif", "lif_delta", "lif_simple", "relay"};
-    CHECK_INT(lw_model_builtin_count(), 8);
+    const char *names[] = {"aeif_cond_alpha", "aeif_cond_exp", "alif", "cuba_lif", "gif", "hh", "if", "izhikevich",
+        "izhikevich_2003", "li", "lif", "lif_adapt", "lif_alpha", "lif_cond_alpha", "lif_cond_exp", "lif_delta",
+        "lif_exp", "lif_simple", "mat2", "parrot", "relay"};
+    CHECK_INT(lw_model_builtin_count(), 21);
     for (int i = 0; i < lw_model_builtin_count(); i++) {
         const lw_model *m = lw_model_builtin_at(i);
         CHECK_STR(m->name, names[i]);
@@ -248,7 +253,7 @@ TEST(catalogue) {
         CHECK_INT(m->abi, LW_KERNEL_ABI);
         CHECK(strlen(m->key) == 16 && m->about[0]);
     }
-    CHECK(lw_model_builtin("nothing") == NULL && lw_model_builtin_at(-1) == NULL && lw_model_builtin_at(8) == NULL);
+    CHECK(lw_model_builtin("nothing") == NULL && lw_model_builtin_at(-1) == NULL && lw_model_builtin_at(21) == NULL);
     const lw_model *lif = lw_model_builtin("lif");
     CHECK_INT(lw_model_input_find(lif, "in"), 1);
     CHECK_INT(lw_model_state_find(lif, "i_ex"), 1);

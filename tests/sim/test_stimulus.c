@@ -189,6 +189,22 @@ TEST(noise_holds_for_its_interval) {
     lw_net_destroy(&net);
 }
 
+TEST(uniform_numbers_are_those_of_the_definition) {
+    enum { STEPS = 20 };
+    lw_net *net = relays();
+    lw_pop_view view = lw_net_pop(net, 0);
+    lw_stimulus_spec spec = {.kind = LW_STIMULUS_UNIFORM, .amplitude = lw_dist_number(3), .stop = -1};
+    double *x = shown(net, &spec, STEPS);
+    for (int64_t t = 0; t < STEPS; t++)
+        for (int64_t i = 0; i < view.n_local * WIDTH; i++) {
+            uint32_t w[4];
+            words_of(LW_PURPOSE_NOISE, (uint64_t)view.gid[i / WIDTH], (uint64_t)(i % WIDTH), (uint64_t)t / 2, w);
+            CHECK_CLOSE(x[t * view.n_local * WIDTH + i], 3 * (t % 2 ? unit(w[2], w[3]) : unit(w[0], w[1])), 0);
+        }
+    free(x);
+    lw_net_destroy(&net);
+}
+
 TEST(currents_step_and_swing) {
     enum { STEPS = 50 };
     const int64_t at[] = {4, 10, 11, 30};
@@ -305,5 +321,5 @@ TEST(bad_changes_are_refused) {
 }
 
 CHECK_MAIN(CASE(poisson_counts_are_those_of_the_definition), CASE(high_rates_follow_their_wave),
-    CASE(noise_holds_for_its_interval), CASE(currents_step_and_swing), CASE(ranges_change_no_bit),
-    CASE(bad_changes_are_refused))
+    CASE(noise_holds_for_its_interval), CASE(uniform_numbers_are_those_of_the_definition),
+    CASE(currents_step_and_swing), CASE(ranges_change_no_bit), CASE(bad_changes_are_refused))
