@@ -133,6 +133,21 @@ lw_err lw_rate_file_create(
     const lw_comm *comm, const char *path, lw_sim *sim, const uint8_t *pop, lw_rate_file **out) LW_MUST_CHECK;
 lw_err lw_rate_file_append(lw_rate_file *file, lw_sim *sim) LW_MUST_CHECK; /* takes the counts from the engine */
 lw_err lw_rate_file_close(lw_rate_file **file) LW_MUST_CHECK;
+/** weights.h5: weights of plastic projections over time (src/io/README.md). A sample is written at once. All
+ * **Collective** but next. */
+typedef struct lw_weight_spec {
+    int32_t proj;
+    int64_t every; /* steps */
+    lw_choice who; /* targets whose synapses are recorded */
+} lw_weight_spec;
+typedef struct lw_weight_file lw_weight_file;
+lw_err lw_weight_file_create(const lw_comm *comm, const char *path, lw_sim *sim, int32_t n, const lw_weight_spec *spec,
+    lw_weight_file **out) LW_MUST_CHECK;
+/** Steps from `step` to the next sample; INT64_MAX without a file. */
+int64_t lw_weight_file_next(const lw_weight_file *file, int64_t step);
+/** Settle the weights and write what is due at the present step. */
+lw_err lw_weight_file_sample(lw_weight_file *file) LW_MUST_CHECK;
+lw_err lw_weight_file_close(lw_weight_file **file) LW_MUST_CHECK;
 /** lyapunov.h5: exponents with units and errors, convergence trace, neuron profile by gid. name: group, for example
  * "dense", "pruned". **Collective**. */
 lw_err lw_lyapunov_save(const lw_comm *comm, const char *path, const char *name, bool append, const lw_lyapunov *l,
@@ -191,6 +206,8 @@ typedef struct lw_experiment {
     const lw_record_spec *spike_keep; /* [n_pop] */
     const lw_trace_spec *trace;
     int32_t n_traces;
+    const lw_weight_spec *weights; /* recorded */
+    int32_t n_weights;
     const uint8_t *record_rates; /* [n_pop] */
     int64_t rates_every;         /* steps; 0: no rates */
     bool has_statistics;

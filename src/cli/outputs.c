@@ -20,6 +20,7 @@ struct outputs {
     lw_spike_file *spikes;
     lw_trace_file *traces;
     lw_rate_file *rates;
+    lw_weight_file *weights;
     int64_t slice, written; /* steps; step of the last write */
     double seconds;
 };
@@ -33,7 +34,11 @@ static lw_err files_create(outputs *o, const char *part, bool spikes) {
     if (x->n_traces) LW_TRY(lw_trace_file_create(o->j->world, path, o->j->sim, &o->traces));
     snprintf(path, sizeof path, "%s/rates%s.h5", o->j->out, part);
     if (x->rates_every) LW_TRY(lw_rate_file_create(o->j->world, path, o->j->sim, x->record_rates, &o->rates));
-    return LW_OK;
+    snprintf(path, sizeof path, "%s/weights%s.h5", o->j->out, part);
+    if (x->n_weights)
+        LW_TRY(lw_weight_file_create(o->j->world, path, o->j->sim, x->n_weights, x->weights, &o->weights));
+    /* a run that goes on has the weights of its first step in the file before */
+    return o->weights && lw_sim_step(o->j->sim) == 0 ? lw_weight_file_sample(o->weights) : LW_OK;
 }
 
 /* Few enough steps that traces stay within the budget; whole epochs where that is possible. */
@@ -94,10 +99,12 @@ lw_err outputs_write(outputs *o) {
 }
 
 int64_t outputs_slice(const outputs *o) {
-    return o->slice;
+    int64_t next = lw_weight_file_next(o->weights, lw_sim_step(o->j->sim));
+    return next < o->slice ? next : o->slice;
 }
 
 lw_err outputs_step(outputs *o) {
+    if (o->weights) LW_TRY(lw_weight_file_sample(o->weights));
     int64_t bytes = lw_sim_record_bytes(o->j->sim) + o->slice * lw_sim_record_bytes_per_step(o->j->sim);
     bool due = lw_sim_step(o->j->sim) - o->written >= WRITE_STEPS;
     if (!due) {
@@ -121,6 +128,8 @@ lw_err outputs_close(outputs *o) {
     lw_err err = lw_spike_file_close(&o->spikes), other = lw_trace_file_close(&o->traces);
     if (err == LW_OK) err = other;
     other = lw_rate_file_close(&o->rates);
+    if (err == LW_OK) err = other;
+    other = lw_weight_file_close(&o->weights);
     if (err == LW_OK) err = other;
     o->seconds += lw_time_now() - start;
     return err;

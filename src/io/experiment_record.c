@@ -6,6 +6,7 @@
 #include "experiment.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* `neurons`: the first so many, or a list; `fraction`: evenly spread. */
@@ -160,12 +161,54 @@ static lw_err statistics(reader *r, const yaml_tree_node *map) {
     return yaml_int(map, "least_spikes", false, 2, INT64_MAX, &s->least);
 }
 
+static lw_err weights_of(reader *r, const yaml_tree_node *node, lw_weight_spec *w) {
+    static const char *const keys[] = {"projection", "every", "neurons", "fraction", NULL};
+    const lw_net_spec *net = &r->x->net;
+    const char *name = NULL;
+    char all[400] = "";
+    LW_TRY(yaml_expect_map(node, keys));
+    LW_TRY(yaml_text(node, "projection", true, &name));
+    w->proj = -1;
+    for (int32_t k = 0; k < net->n_proj; k++) {
+        const lw_projection_spec *proj = &net->proj[k];
+        char own[300];
+        size_t used = strlen(all);
+        snprintf(own, sizeof own, "%s_%s", r->pop[proj->pre].name, r->pop[proj->post].name);
+        if (!proj->synapse) continue;
+        if (!strcmp(name, proj->name ? proj->name : own) && w->proj < 0) w->proj = k;
+        snprintf(all + used, sizeof all - used, "%s%s", used ? ", " : "", proj->name ? proj->name : own);
+    }
+    if (w->proj < 0)
+        return yaml_fail(yaml_get(node, "projection"), "a projection with a synapse model (%s)", all[0] ? all : "none");
+    w->every = 0;
+    LW_TRY(reader_steps(r, node, "every", 1, &w->every));
+    if (w->every == 0) return yaml_fail(node, "a key \"every\" with the time between samples");
+    return choice(r, node, r->pop[net->proj[w->proj].post].size, &w->who);
+}
+
+static lw_err weights(reader *r, const yaml_tree_node *list) {
+    if (!list) return LW_OK;
+    LW_TRY(yaml_expect_list(list));
+    lw_weight_spec *w = yaml_tree_keep(r->tree, (size_t)list->n * sizeof *w + 8);
+    if (!w) return LW_EMEM;
+    memset(w, 0, (size_t)list->n * sizeof *w);
+    for (int i = 0; i < list->n; i++) {
+        LW_TRY(weights_of(r, list->child[i], &w[i]));
+        for (int k = 0; k < i; k++)
+            if (w[k].proj == w[i].proj) return yaml_fail(list->child[i], "each projection once");
+    }
+    r->x->weights = w;
+    r->x->n_weights = list->n;
+    return LW_OK;
+}
+
 lw_err experiment_record(reader *r) {
-    static const char *const keys[] = {"spikes", "traces", "rates", NULL};
+    static const char *const keys[] = {"spikes", "traces", "rates", "weights", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "record");
     if (map) LW_TRY(yaml_expect_map(map, keys));
     LW_TRY(spikes(r, yaml_get(map, "spikes")));
     LW_TRY(traces(r, yaml_get(map, "traces")));
     LW_TRY(rates(r, yaml_get(map, "rates")));
+    LW_TRY(weights(r, map ? yaml_get(map, "weights") : NULL));
     return statistics(r, yaml_get(r->root, "statistics"));
 }

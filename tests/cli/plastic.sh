@@ -13,8 +13,27 @@ for run in "2 block 1" "3 round_robin 2" "4 block 1"; do
     equal "$(value "out$1/summary.json" spike_checksum)" "$expected" "checksum on $run"
     h5diff -q --exclude-path /provenance whole/checkpoint.h5 "out$1/checkpoint.h5" /network /network || fail "weights differ on $run"
     h5diff -q whole/checkpoint.h5 "out$1/checkpoint.h5" /state /state || fail "state differs on $run"
+    h5diff -q --exclude-attribute /complete whole/weights.h5 "out$1/weights.h5" /weights /weights || fail "recorded weights differ on $run"
     h5diff -q whole/checkpoint.h5 "out$1/checkpoint.h5" /plasticity /plasticity || fail "traces differ on $run"
 done
+# the last sample is what the checkpoint holds, the first one what was drawn
+python3=$(python3 -c 'import h5py' 2>/dev/null && echo python3 || echo /usr/bin/python3)
+$python3 -c 'import h5py, numpy' 2>/dev/null || python3=:
+$python3 - <<'END' || fail "recorded weights"
+import h5py, numpy
+saved, record = h5py.File("whole/checkpoint.h5"), h5py.File("whole/weights.h5")
+for name, targets, samples in ("EE", [3, 4, 90], 9), ("axonal", range(40), 14):
+    a, b = saved["network/projections"][name], record["weights"][name]
+    chosen = numpy.isin(a["target"][:], list(targets))
+    for column in "target", "source":
+        assert (a[column][:][chosen] == b[column][:]).all()
+    assert b["weight"].shape == (samples, chosen.sum()) and b["time"][0] == 0
+    if name == "EE":
+        assert (a["weight"][:][chosen] == b["weight"][-1]).all() and (b["weight"][0] <= 1).all()
+        assert numpy.abs(b["weight"][-1] - b["weight"][0]).max() > 0.01
+    else:
+        assert (b["weight"][0] == 0.2).all()
+END
 ranks 3 simulate plastic.yaml --out half --set time.duration='283.7 ms'; expect_status 0 "first part"
 ranks 2 simulate half/checkpoint.h5 --out half --set time.duration='116.3 ms'; expect_status 0 "second part"
 equal "$(value half/summary.json spike_checksum)" "$expected" "checksum of two parts"

@@ -68,4 +68,38 @@ TEST(what_is_wrong_is_told) {
     refused(PROJECTION "synapse: nowhere.synapse", "nowhere.synapse", "could not be opened");
 }
 
-CHECK_MAIN(CASE(synapse_models_are_read), CASE(what_is_wrong_is_told))
+TEST(recorded_weights_are_read) {
+#define RECORDED                                                                                                       \
+    HEAD "  - {from: E, to: E, rule: all_to_all, synapse: stdp}\n  - {from: E, to: E, name: s, rule: all_to_all}\n"
+    static const struct {
+        const char *record, *where, *what;
+    } wrong[] = {
+        {"{projection: s, every: 1 ms}", "t.yaml:9: record.weights[0].projection: found \"s\"", "synapse model (E_E)"},
+        {"{projection: E_E}", "t.yaml:9: record.weights[0]", "every"},
+        {"{projection: E_E, every: 1 ms, neuron: 3}", "record.weights[0].neuron", "neurons"},
+        {"{projection: E_E, every: 1 ms, neurons: [80]}", "record.weights[0].neurons[0]", "79"},
+        {"{projection: E_E, every: 1 ms}, {projection: E_E, every: 1 ms}", "record.weights[1]", "each projection once"},
+    };
+    char text[1000];
+    lw_experiment *x = NULL;
+    CHECK_OK(lw_experiment_parse(
+        "t.yaml", RECORDED "record: {weights: [{projection: E_E, every: 2.5 ms, neurons: [1, 7]}]}\n", NULL, 0, &x));
+    if (!x) return;
+    CHECK_INT(x->n_weights, 1);
+    CHECK_INT(x->weights[0].proj, 0);
+    CHECK_INT(x->weights[0].every, 25);
+    CHECK_INT(x->weights[0].who.index[1], 7);
+    lw_experiment_destroy(&x);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        snprintf(text, sizeof text, RECORDED "record: {weights: [%s]}\n", wrong[i].record);
+        CHECK(lw_experiment_parse("t.yaml", text, NULL, 0, &x) == LW_EUSE);
+        if (!strstr(lw_err_message(), wrong[i].where) || !strstr(lw_err_message(), wrong[i].what)) {
+            fprintf(stderr, "message: %s\nwanted: %s ... %s\n", lw_err_message(), wrong[i].where, wrong[i].what);
+            CHECK(!"message");
+        }
+        lw_err_clear();
+        lw_experiment_destroy(&x);
+    }
+}
+
+CHECK_MAIN(CASE(recorded_weights_are_read), CASE(synapse_models_are_read), CASE(what_is_wrong_is_told))
