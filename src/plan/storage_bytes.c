@@ -175,7 +175,10 @@ static void bundle(const plan_part *part, int32_t first, double blocks, level *m
     if (n < 0.5) return;
     double each = n / blocks, slices = fmax(slices_of(part, first, 1 / blocks), 1);
     bool one_delay = slices < 1.5;
-    double cells = 4 * (slots * slices + 1);
+    double pre = (double)part->spec->pop[s->pre].size, sources = fmin(slots, pre * -expm1(-each / pre));
+    /* a byte per synapse where a table of cells would be larger than about that */
+    bool coded = !one_delay && slices <= 256 && sources * slices > each / 4;
+    double cells = coded ? 4 * (slots + 1) + each : 4 * (slots * slices + 1);
     double pages = ceil((double)part->spec->pop[s->pre].size / PAGE);
     for (double b = 0; b < blocks; b++) {
         double counts = fmin(pages, each) * plan_block(4 * PAGE) + 8 * pages;
@@ -183,8 +186,8 @@ static void bundle(const plan_part *part, int32_t first, double blocks, level *m
                delays = one_delay ? 0 : plan_block(each);
         hold(m, counts + rows + begin + plan_block(2 * each) + (w > 0 ? plan_block(w * each) : 0) + delays);
         if (!one_delay) {
-            hold(m, plan_block(cells));
-            drop(m, begin);
+            hold(m, coded ? plan_block(each) : plan_block(cells));
+            drop(m, coded ? 0 : begin);
         }
         drop(m, counts + delays);
         out->synapses += 4 * slices + (2 + w) * each + cells;
