@@ -77,6 +77,12 @@ static void describe_spikes(json_t *out, const lw_h5_reader *r, const char *path
     put_items(out, "spikes", r, checkpoint_at("%s/timestamps", path).text);
 }
 
+static void describe_rates(json_t *out, const lw_h5_reader *r, const char *path) {
+    put_i64(out, "neurons", r, path, "neurons");
+    put_items(out, "bins", r, checkpoint_at("%s/rate", path).text);
+    put_f64(out, "every_ms", r, "/rates", "every_ms");
+}
+
 static void describe_report(json_t *out, const lw_h5_reader *r, const char *path) {
     checkpoint_path data = checkpoint_at("%s/data", path);
     put_string(out, "variable", r, data.text, "variable_name");
@@ -160,6 +166,7 @@ static void gather(json_t *out, const lw_h5_reader *r, const char *format) {
         json_object_set_new(out, "populations", members(r, "/spikes", describe_spikes));
     if (strcmp(format, "lapwing-traces") == 0)
         json_object_set_new(out, "reports", members(r, "/report", describe_report));
+    if (strcmp(format, "lapwing-rates") == 0) json_object_set_new(out, "rates", members(r, "/rates", describe_rates));
     if (strcmp(format, "lapwing-lyapunov") == 0)
         json_object_set_new(out, "spectra", members(r, "/", describe_spectrum));
     gather_provenance(out, r);
@@ -229,6 +236,9 @@ static void tell_lists(lines *l, const json_t *found) {
         line(l, "report %s: %s (%s), %" PRId64 " samples of %" PRId64 " neurons", text_of(member, "name"),
             text_of(member, "variable"), text_of(member, "units"), integer_of(member, "samples"),
             integer_of(member, "nodes"));
+    json_array_foreach(json_object_get(found, "rates"), i, member)
+        line(l, "rates %s: %" PRId64 " bins of %g ms, %" PRId64 " neurons", text_of(member, "name"),
+            integer_of(member, "bins"), real_of(member, "every_ms"), integer_of(member, "neurons"));
     json_array_foreach(json_object_get(found, "spectra"), i, member)
         line(l, "spectrum %s: %" PRId64 " exponents of %" PRId64 ", largest %g per ms, Kaplan-Yorke dimension %g",
             text_of(member, "name"), integer_of(member, "exponents"), integer_of(member, "dimension"),

@@ -16,6 +16,8 @@ static void contains(const char *text, const char *part) {
 static void files_write(const lw_comm *world) {
     test_run run;
     lw_trace_file *traces = NULL;
+    lw_rate_file *rates = NULL;
+    static const uint8_t only_e[3] = {1, 0, 0};
     lw_spike_file *spikes = NULL;
     double one[1] = {-0.25};
     lw_lyapunov l = {.k = 1,
@@ -29,7 +31,11 @@ static void files_write(const lw_comm *world) {
     test_run_start(&run, LW_PARTITION_BLOCK, LW_F32);
     CHECK_OK(lw_sim_record_trace(run.sim, 0, 0, 2, 10));
     CHECK_OK(lw_trace_file_create(world, scratch_path("traces.h5"), run.sim, &traces));
+    CHECK_OK(lw_sim_record_counts(run.sim, 5));
+    CHECK_OK(lw_rate_file_create(world, scratch_path("rates.h5"), run.sim, only_e, &rates));
     CHECK_OK(lw_sim_advance(run.sim, 40, NULL));
+    CHECK_OK(lw_rate_file_append(rates, run.sim));
+    CHECK_OK(lw_rate_file_close(&rates));
     CHECK_OK(lw_trace_file_append(traces, run.sim));
     CHECK_OK(lw_trace_file_close(&traces));
     CHECK_OK(lw_spike_file_create(world, scratch_path("spikes.h5"), run.net, &spikes));
@@ -61,6 +67,10 @@ TEST(every_kind_is_described) {
     lw_free(text);
     CHECK_OK(lw_inspect(scratch_path("spikes.h5"), false, &text));
     contains(text, "population E: 0 spikes");
+    lw_free(text);
+    CHECK_OK(lw_inspect(scratch_path("rates.h5"), false, &text));
+    contains(text, "whole");
+    contains(text, "rates E: 8 bins of 0.5 ms, 2600 neurons");
     lw_free(text);
     CHECK_OK(lw_inspect(scratch_path("traces.h5"), false, &text));
     contains(text, "report E: V_m (mV), 20 samples of 10 neurons");
