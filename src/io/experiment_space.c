@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A list of 2 or 3 lengths. */
@@ -57,9 +58,16 @@ static lw_err listed_text(reader *r, const yaml_tree_node *node, const char *pat
         if (end) *end = 0;
         line++;
         double x[3];
-        char rest;
-        int n = sscanf(at, " %lf%*[ ,\t]%lf%*[ ,\t]%lf %c", &x[0], &x[1], &x[2], &rest);
-        if (at[0] == '#' || (n <= 0 && at[strspn(at, " \r\t")] == 0)) continue;
+        int n = 0;
+        if (at[0] == '#' || at[strspn(at, " \r\t")] == 0) continue;
+        for (char *next = at, *stop; n < 4; n++, next = stop + strspn(stop, ", \t\r")) {
+            double number = strtod(next, &stop);
+            if (stop == next) {
+                n = *next ? 4 : n; /* something that is no number */
+                break;
+            }
+            if (n < 3) x[n] = number;
+        }
         if (row == 0) out->n_dim = n;
         if (n < 2 || n > 3 || n != out->n_dim || row == size)
             err = yaml_fail(node, "a file of %lld rows of 2 or 3 numbers in mm (%s, line %lld)", (long long)size, path,

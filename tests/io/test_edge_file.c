@@ -135,6 +135,52 @@ TEST(missing_columns_come_from_the_experiment) {
     scratch_remove();
 }
 
+/* A layer from a file beside the experiment; NULL: refused, with this message. */
+static void check_layer(const char *name, const void *content, size_t bytes, const char *message) {
+    char text[1000];
+    lw_experiment *x = NULL;
+    const char *path = scratch_path(name);
+    if (check_rank() == 0) scratch_write(path, content, bytes);
+    MPI_Barrier(MPI_COMM_WORLD);
+    snprintf(text, sizeof text,
+        "name: t\ntime: {dt: 0.5 ms}\npopulations:\n  A: {model: lif, size: 3, positions: {file: \"%s\"}}\n", path);
+    lw_err err = lw_experiment_parse("t.yaml", text, NULL, 0, &x);
+    if (message) {
+        CHECK_FAILS(err, LW_EUSE, message);
+    } else {
+        CHECK_OK(err);
+        const lw_layout *layout = x ? &x->net.pop[0].layout : NULL;
+        CHECK(layout && layout->kind == LW_LAYOUT_LIST && layout->n_dim == 2 && layout->n_list == 3);
+        for (int k = 0; k < 6 && layout && layout->n_list == 3; k++)
+            CHECK_CLOSE(layout->list[k], k * 0.5 - 1, 0);
+    }
+    lw_experiment_destroy(&x);
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
+TEST(positions_come_from_files) {
+    scratch_make();
+    const char plain[] = "# x y\n-1 -0.5\n\n0,0.5\r\n 1.0 , 1.5 ";
+    check_layer("places.txt", plain, sizeof plain - 1, NULL);
+    char npy[128 + 6 * 8] = "\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }";
+    size_t used = 10;
+    while (npy[used])
+        used++;
+    memset(npy + used, ' ', 127 - used);
+    npy[127] = '\n';
+    for (int k = 0; k < 6; k++) {
+        double x = k * 0.5 - 1;
+        memcpy(npy + 128 + 8 * k, &x, 8);
+    }
+    check_layer("places.npy", npy, sizeof npy, NULL);
+    check_layer("few.txt", "1 2\n3 4\n", 8, "3 positions, one per neuron; it has 2");
+    check_layer("many.txt", "1 2\n3 4\n5 6\n7 8\n", 16, "many.txt, line 4");
+    check_layer("uneven.txt", "1 2\n3 4 5\n", 10, "uneven.txt, line 2");
+    check_layer("word.txt", "1 2x\n", 5, "word.txt, line 1");
+    check_layer("wide.txt", "1 2 3 4\n", 8, "wide.txt, line 1");
+    scratch_remove();
+}
+
 static void refused(const char *content, const char *more, lw_err code, const char *what) {
     lw_net *net = NULL;
     const char *path = scratch_path("edges.csv");
@@ -164,4 +210,4 @@ TEST(faults_name_file_and_place) {
 }
 
 CHECK_MAIN(CASE(text_and_sonata_give_the_same_network), CASE(missing_columns_come_from_the_experiment),
-    CASE(faults_name_file_and_place))
+    CASE(positions_come_from_files), CASE(faults_name_file_and_place))
