@@ -95,7 +95,8 @@ void lw_dims_text(lw_dims dims, char out[64]) {
 
 static lw_err unit_fail(const char *text) {
     return LW_FAIL(LW_EUSE,
-        "unit \"%s\" not understood; units are products of ms s us, mV V uV, pA nA, pF nF, nS uS, MOhm, Hz kHz, mm um, 1",
+        "unit \"%s\" not understood; units are products of ms s us, mV V uV, pA nA, pF nF, nS uS, MOhm, Hz kHz, mm um, "
+        "1",
         text);
 }
 

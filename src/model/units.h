@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Dimensions of quantities as exponents of (time, voltage, current, length). Internal units are ms, mV, pA, mm and products:
- * pF = pA ms/mV, nS = pA/mV, kHz = 1/ms.
+ * Dimensions of quantities as exponents of (time, voltage, current, length). Internal units are ms, mV, pA, mm and
+ * products: pF = pA ms/mV, nS = pA/mV, kHz = 1/ms.
  */
 #ifndef LW_MODEL_UNITS_H
 #define LW_MODEL_UNITS_H
@@ -10,7 +10,7 @@
 
 typedef struct lw_dims {
     int e[LW_UNIT_DIMS]; /* time, voltage, current, length */
-    bool any; /* the literal 0: fits every dimension */
+    bool any;            /* the literal 0: fits every dimension */
 } lw_dims;
 
 /** True when the first `length` characters of `name` are one unit ("ms", "pF", ...). */
