@@ -157,6 +157,8 @@ typedef struct lw_net lw_net;
  * target gid, of source-side rules by source gid. */
 lw_err lw_net_create(const lw_comm *comm, const lw_net_spec *spec, lw_net **out) LW_MUST_CHECK;
 void lw_net_destroy(lw_net **net);
+/** What lw_net_create would refuse before it draws anything. **Local**. */
+lw_err lw_net_check(const lw_net_spec *spec) LW_MUST_CHECK;
 
 /** A smaller network: neurons with keep_neuron[lid] == 0 leave with all their synapses, and synapses with
  * keep_edge[proj][edge] == 0 leave (keep_edge or keep_edge[proj] NULL: all stay). Weights, delays, parameters, initial

@@ -141,6 +141,10 @@ lw_err net_build_partitioned(const lw_comm *comm, const lw_net_spec *spec, const
     return net_build(comm, spec, given, owner, out);
 }
 
+lw_err lw_net_check(const lw_net_spec *spec) {
+    return net_spec_check(spec);
+}
+
 /* One rank of many can be built alone where it draws all that ends on it. */
 static lw_err play_check(const lw_net_spec *spec) {
     LW_CHECK(spec->partition != LW_PARTITION_SCOTCH, LW_EUSE,

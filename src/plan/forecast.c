@@ -203,6 +203,7 @@ lw_err lw_plan_make(const lw_net_spec *spec, const lw_plan_options *options, lw_
     *out = (lw_plan){.ranks = options->ranks, .threads = options->threads > 1 ? options->threads : 1};
     LW_CHECK(options->ranks >= 1 && options->ranks <= 1 << 24, LW_EUSE, "a plan for %d ranks; allowed: 1 to %d",
         options->ranks, 1 << 24);
+    LW_TRY(lw_net_check(spec));
     lw_err err = work_begin(&w);
     double var = 0;
     for (int32_t p = 0; p < spec->n_pop; p++)

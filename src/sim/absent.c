@@ -62,7 +62,7 @@ void engine_absent_add(engine_absent *a, const lw_halo *halo, const int64_t *slo
     lw_halo_absent absent = lw_halo_absent_get(halo);
     int64_t steps = t1 - t0, all = absent.at ? absent.at[absent.n_ranks] * steps : 0, rank = 0;
     uint32_t width = (uint32_t)a->sim->width;
-    lw_stream s = lw_stream_start(lw_net_seed(a->sim->net), LW_PURPOSE_CHECK, (uint64_t)t0, UINT64_C(1) << 63);
+    lw_stream s = lw_stream_start(lw_net_seed(a->sim->net), LW_PURPOSE_ABSENT, (uint64_t)t0, 0);
     double ln_silent = log1p(-fmin(a->most, 1 - 1e-12));
     int64_t kept = 0;
     for (; kept < *n; kept++)

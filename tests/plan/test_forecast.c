@@ -238,6 +238,10 @@ TEST(many_ranks_cost_no_time) {
         CHECK_REL(plan.mean.events, plan.mean.slots_remote.mean * 10 * 0.0015, 1e-9); /* epochs of 15 steps, 10 Hz */
         CHECK_REL(plan.mean.bytes, 8 * plan.mean.events, 1e-9);
     }
+    s.proj[0].multapses = false;
+    s.proj[0].n = s.pop[E].size + 1;
+    CHECK_FAILS(lw_plan_make(&s.net, &s.options, &plan), LW_EUSE, "fixed_indegree 4000000001; allowed: 0 to");
+    s.proj[0].n = 1000;
     s.options.ranks = 0;
     CHECK_FAILS(lw_plan_make(&s.net, &s.options, &plan), LW_EUSE, "a plan for 0 ranks");
     lw_comm_stop(&world);
