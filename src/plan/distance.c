@@ -60,7 +60,8 @@ bool plan_has_region(const lw_net_spec *spec, const lw_projection_spec *s) {
 
 double plan_distance_mean(const lw_net_spec *spec, const lw_projection_spec *s) {
     const lw_population_spec *pre = &spec->pop[s->pre], *post = &spec->pop[s->post];
-    lw_stream stream = lw_stream_start(spec->seed, LW_PURPOSE_ABSENT, UINT64_C(1) << 62 | (uint64_t)s->pre, (uint64_t)s->post);
+    lw_stream stream =
+        lw_stream_start(spec->seed, LW_PURPOSE_ABSENT, UINT64_C(1) << 62 | (uint64_t)s->pre, (uint64_t)s->post);
     double sum = 0, most = reach(s), a[3], b[3];
     for (int i = 0; i < PAIRS; i++) {
         place(&pre->layout, (int64_t)lw_stream_below(&stream, (uint64_t)pre->size), &stream, a);
@@ -83,7 +84,8 @@ lw_err plan_region_create(const lw_net_spec *spec, const lw_projection_spec *s, 
     const lw_population_spec *post = &spec->pop[s->post];
     int64_t n = plan_cut_count(cut, post->size, rank), begin = plan_cut_begin(cut, post->size, rank);
     int64_t step = cut->kind == LW_PARTITION_ROUND_ROBIN ? cut->ranks : 1;
-    lw_stream stream = lw_stream_start(spec->seed, LW_PURPOSE_ABSENT, UINT64_C(3) << 61 | (uint64_t)rank, (uint64_t)s->post);
+    lw_stream stream =
+        lw_stream_start(spec->seed, LW_PURPOSE_ABSENT, UINT64_C(3) << 61 | (uint64_t)rank, (uint64_t)s->post);
     *out = (plan_region){.spec = spec, .proj = s, .reach = reach(s), .n = n < TARGETS_MOST ? n : TARGETS_MOST};
     if (out->n == 0) return LW_OK;
     out->each = (double)n / (double)out->n;
