@@ -32,7 +32,7 @@ static int64_t unknown_from(const lw_sim *sim) {
 static void exchange_end(lw_sim *sim, engine_team *team) {
     if (sim->n_levels > 1) return;
     (void)!engine_exchange_end(sim, 0);
-    atomic_store_explicit(&team->unknown, INT64_MAX, memory_order_release);
+    engine_team_tell(team);
 }
 
 static void shares_deliver(const worker *w, int64_t t) {
@@ -124,46 +124,58 @@ static void epochs(const worker *w, int64_t begin, int64_t end) {
     }
 }
 
-/* Steps [sim->step, end) without a safe point. */
-static void stretch(lw_sim *sim, int64_t end) {
-    int64_t begin = sim->step;
-    engine_team team = {.unknown = unknown_from(sim), .n = 1};
-#ifdef _OPENMP
-    if (sim->n_shares > 1) {
-#pragma omp parallel num_threads(sim->n_shares)
-        {
-            unsigned mode = engine_fp_begin();
-            worker w = {.sim = sim, .team = &team, .me = omp_get_thread_num()};
-#pragma omp single
-            team.n = omp_get_num_threads();
-            epochs(&w, begin, end);
-            engine_fp_end(mode);
+/* A way from one step to another with safe points on it. */
+typedef struct way {
+    int64_t first, end;
+    const lw_watch *watch;
+    unsigned mode; /* of the processor before */
+} way;
+
+/* Nothing is under way, ranks agree, the watch may look; by the first thread, while the others wait. */
+static lw_err safe_point(lw_sim *sim, way *to) {
+    if (sim->n_levels == 1) (void)!engine_exchange_end(sim, 0);
+    lw_err err = lw_comm_agree(lw_net_comm(sim->net), sim->error);
+    if (err != LW_OK || !to->watch || !to->watch->tick) return err;
+    engine_fp_end(to->mode);
+    err = to->watch->tick(to->watch->payload, "simulate", sim->step - to->first, to->end - to->first);
+    to->mode = engine_fp_begin();
+    return err;
+}
+
+static void go(const worker *w, way *to) {
+    int64_t tick = (TICK_STEPS + w->sim->epoch - 1) / w->sim->epoch * w->sim->epoch;
+    for (int64_t t = to->first; t < to->end;) {
+        int64_t next = t + tick < to->end ? t + tick : to->end;
+        epochs(w, t, next);
+        t = next;
+        if (w->me == 0) {
+            w->team->err = safe_point(w->sim, to);
+            engine_team_tell(w->team);
         }
-        return;
+        engine_team_wait(w->team);
+        if (w->team->err != LW_OK) return;
     }
-#endif
-    worker w = {.sim = sim, .team = &team};
-    epochs(&w, begin, end);
 }
 
 lw_err lw_sim_advance(lw_sim *sim, int64_t n_steps, const lw_watch *watch) {
-    const lw_comm *comm = lw_net_comm(sim->net);
-    int64_t first = sim->step, end = first + n_steps;
-    int64_t tick = (TICK_STEPS + sim->epoch - 1) / sim->epoch * sim->epoch;
-    lw_err err = LW_OK;
-    unsigned mode = engine_fp_begin();
+    way to = {.first = sim->step, .end = sim->step + n_steps, .watch = watch, .mode = engine_fp_begin()};
     engine_record_drop(sim, false);
     if (sim->n_bundles != lw_net_n_bundles(sim->net)) engine_views(sim);
-    while (sim->step < end && err == LW_OK) {
-        stretch(sim, sim->step + tick < end ? sim->step + tick : end);
-        /* a safe point: nothing under way, ranks agree */
-        if (sim->n_levels == 1) (void)!engine_exchange_end(sim, 0);
-        err = lw_comm_agree(comm, sim->error);
-        if (err != LW_OK || !watch || !watch->tick) continue;
-        engine_fp_end(mode);
-        err = watch->tick(watch->payload, "simulate", sim->step - first, n_steps);
-        mode = engine_fp_begin();
+    engine_team team = {.unknown = unknown_from(sim), .n = 1};
+#ifdef _OPENMP
+#pragma omp parallel num_threads(sim->n_shares) if (sim->n_shares > 1)
+    {
+        worker w = {.sim = sim, .team = &team, .me = omp_get_thread_num()};
+        unsigned mode = w.me > 0 ? engine_fp_begin() : 0;
+#pragma omp single
+        team.n = omp_get_num_threads();
+        go(&w, &to);
+        if (w.me > 0) engine_fp_end(mode);
     }
-    engine_fp_end(mode);
-    return err;
+#else
+    worker w = {.sim = sim, .team = &team};
+    go(&w, &to);
+#endif
+    engine_fp_end(to.mode);
+    return team.err;
 }

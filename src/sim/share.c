@@ -4,8 +4,15 @@
  * bundles, stimuli, kernels, spikes. Spikes are noted in place, each share's from its first neuron on, and put together
  * in ascending order when all are done, so lists are the same for any number of shares.
  */
-#include "share.h"
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
 #include <sched.h>
+#endif
+#include "share.h"
+#include <limits.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ waiting */
@@ -16,26 +23,51 @@ static inline void relax(void) {
 #endif
 }
 
-/* A few microseconds of looking, then the processor is offered to others: there may be more threads than cores. */
-static void idle(int *rounds) {
-    enum { LOOKS = 200 };
-    if (++*rounds < LOOKS)
+static void sleep_while(atomic_uint *value, unsigned seen) {
+#ifdef __linux__
+    syscall(SYS_futex, value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+#else
+    (void)seen;
+    sched_yield();
+#endif
+}
+
+/* Some ten microseconds of looking, then sleep: there may be more threads than cores, and whoever is waited for needs
+ * one. The waker looks for sleepers after its change, a sleeper counts itself before the kernel looks at the number:
+ * one of the two sees the other. */
+static void signal_wait(engine_signal *s, unsigned seen) {
+    enum { LOOKS = 500 };
+    for (int i = 0; i < LOOKS; i++) {
+        if (atomic_load_explicit(&s->value, memory_order_acquire) != seen) return;
         relax();
-    else
-        sched_yield();
+    }
+    atomic_fetch_add(&s->sleepers, 1);
+    while (atomic_load(&s->value) == seen)
+        sleep_while(&s->value, seen);
+    atomic_fetch_sub(&s->sleepers, 1);
+}
+
+static void signal_change(engine_signal *s) {
+    atomic_fetch_add(&s->value, 1);
+#ifdef __linux__
+    if (atomic_load(&s->sleepers) > 0) syscall(SYS_futex, &s->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#endif
 }
 
 void engine_team_wait(engine_team *team) {
-    int rounds = 0;
     if (team->n == 1) return;
-    int_fast32_t round = atomic_load_explicit(&team->round, memory_order_relaxed);
+    unsigned round = atomic_load_explicit(&team->round.value, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&team->waiting, 1, memory_order_acq_rel) == team->n - 1) {
         atomic_store_explicit(&team->waiting, 0, memory_order_relaxed);
-        atomic_store_explicit(&team->round, round + 1, memory_order_release);
+        signal_change(&team->round);
         return;
     }
-    while (atomic_load_explicit(&team->round, memory_order_acquire) == round)
-        idle(&rounds);
+    signal_wait(&team->round, round);
+}
+
+void engine_team_tell(engine_team *team) {
+    atomic_store(&team->unknown, INT64_MAX);
+    if (team->n > 1) signal_change(&team->news);
 }
 
 /* ------------------------------------------------------------------ creation */
@@ -137,13 +169,15 @@ void engine_shares_refresh(lw_sim *sim) {
 
 /* What follows needs the spikes of a step that is still under way. */
 static void exchange_await(lw_sim *sim, engine_team *team, int64_t emitted, bool first) {
-    int rounds = 0;
     if (first) {
         (void)!engine_exchange_end(sim, 0);
-        atomic_store_explicit(&team->unknown, INT64_MAX, memory_order_release);
-    } else {
-        while (emitted >= atomic_load_explicit(&team->unknown, memory_order_acquire))
-            idle(&rounds);
+        engine_team_tell(team);
+        return;
+    }
+    for (;;) {
+        unsigned news = atomic_load(&team->news.value);
+        if (emitted < atomic_load(&team->unknown)) return;
+        signal_wait(&team->news, news);
     }
 }
 

@@ -24,17 +24,25 @@ typedef struct engine_share {
     char line[64];      /* keeps the counters of two threads off one cache line */
 } engine_share;
 
-/** Threads that step the shares of one engine: a place to wait for each other, and what is known of other ranks. Each
- * on a cache line of its own. */
+/** A number that threads wait to see changed. */
+typedef struct engine_signal {
+    _Alignas(64) atomic_uint value;
+    atomic_uint sleepers;
+} engine_signal;
+
+/** Threads that step the shares of one engine: a place to wait for each other, and what is known of other ranks. */
 typedef struct engine_team {
+    engine_signal round, news;                /* of the meeting; of `unknown` */
     _Alignas(64) atomic_int_fast64_t unknown; /* first step whose spikes are still under way to this rank */
     _Alignas(64) atomic_int_fast32_t waiting;
-    _Alignas(64) atomic_int_fast32_t round;
-    int n; /* threads */
+    int n;      /* threads */
+    lw_err err; /* of the safe point, by the first thread */
 } engine_team;
 
 /** Wait until all threads of the team are here. What they wrote before is seen by all afterwards. */
 void engine_team_wait(engine_team *team);
+/** Everything emitted so far is known; by the first thread, after an exchange. */
+void engine_team_tell(engine_team *team);
 
 /** Cut the rank's blocks into shares, as many as the options' threads and the blocks allow. **Local**. */
 lw_err engine_shares_create(lw_sim *sim, int32_t threads) LW_MUST_CHECK;
