@@ -94,10 +94,10 @@ typedef struct lw_checkpoint_info {
     int64_t step;
 } lw_checkpoint_info;
 lw_checkpoint_info lw_checkpoint_info_get(const lw_checkpoint *checkpoint);
-/** The network, on this communicator with this partition rule. Models are built-ins when their text is the saved one;
- * other texts are compiled (lw_model_load). */
-lw_err lw_checkpoint_net(
-    lw_checkpoint *checkpoint, const lw_comm *comm, lw_partition partition, lw_net **out) LW_MUST_CHECK;
+/** The network, on this communicator with this partition rule and for so many threads of each rank. Models are
+ * built-ins when their text is the saved one; other texts are compiled (lw_model_load). */
+lw_err lw_checkpoint_net(lw_checkpoint *checkpoint, const lw_comm *comm, lw_partition partition, int32_t threads,
+    lw_net **out) LW_MUST_CHECK;
 /** Put saved state into an engine or trainer made for that network. **Collective**. */
 lw_err lw_checkpoint_sim(lw_checkpoint *checkpoint, lw_sim *sim) LW_MUST_CHECK;
 lw_err lw_checkpoint_trainer(lw_checkpoint *checkpoint, lw_trainer *trainer) LW_MUST_CHECK;

@@ -182,7 +182,8 @@ lw_err job_place(job *j, const lw_grid *grid) {
     }
     lw_net_destroy(&j->net);
     if (j->net_changed)
-        err = lw_checkpoint_net(j->checkpoint, grid->part, j->experiment->net.partition, &j->net);
+        err = lw_checkpoint_net(
+            j->checkpoint, grid->part, j->experiment->net.partition, j->experiment->net.threads, &j->net);
     else
         err = lw_net_create(grid->part, &j->experiment->net, &j->net);
     LW_TRY(lw_comm_agree(j->world, err));

@@ -298,11 +298,12 @@ static lw_err weights_spread(const load *l, lw_net *net, int proj) {
     return lw_comm_agree(lw_net_comm(net), err);
 }
 
-lw_err lw_checkpoint_net(lw_checkpoint *checkpoint, const lw_comm *comm, lw_partition partition, lw_net **out) {
+lw_err lw_checkpoint_net(
+    lw_checkpoint *checkpoint, const lw_comm *comm, lw_partition partition, int32_t threads, lw_net **out) {
     load l = {.r = checkpoint->reader,
         .rank = lw_comm_rank(comm),
         .size = lw_comm_size(comm),
-        .spec = {.partition = partition}};
+        .spec = {.partition = partition, .threads = threads}};
     *out = NULL;
     lw_err err = checkpoint->info.has_net
                      ? spec_read(&l)

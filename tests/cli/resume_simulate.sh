@@ -21,7 +21,7 @@ for signal in USR1 USR2; do
         [ -e "$signal/checkpoint.h5" ] || fail "no checkpoint after $signal"
     fi
     n=$([ $signal = USR1 ] && echo 3 || echo 1)
-    ranks "$n" simulate "$job" --out "$signal" --set time.duration='20 s' --resume
+    ranks "$n" simulate "$job" --out "$signal" --set time.duration='20 s' --set threads=$((4 - n)) --resume
     expect_status 0 "resumed on $n ranks"
     equal "$(value $signal/summary.json spike_checksum)" "$(value whole/summary.json spike_checksum)" "checksum after $signal"
     h5diff -q --exclude-path /provenance whole/checkpoint.h5 "$signal/checkpoint.h5" /state /state || fail "state differs after $signal"

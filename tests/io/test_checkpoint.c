@@ -70,7 +70,7 @@ static void load_on(const lw_comm *world, int saved, int ranks, lw_partition par
         CHECK_OK(lw_checkpoint_open(run.comm, scratch_path(dir), &c));
         if (c) {
             info_check(c, BEFORE);
-            CHECK_OK(lw_checkpoint_net(c, run.comm, partition, &run.net));
+            CHECK_OK(lw_checkpoint_net(c, run.comm, partition, 1, &run.net));
             CHECK_INT(lw_net_partition(run.net), partition);
             CHECK_STR(lw_net_pop(run.net, 1).name, "I/2");
             CHECK(test_net_digest(run.net) == digest[0]);
@@ -155,7 +155,7 @@ TEST(what_is_not_there_is_said) {
         CHECK_OK(lw_checkpoint_open(world, scratch_path("empty"), &c));
         lw_checkpoint_info info = lw_checkpoint_info_get(c);
         CHECK(!info.has_net && !info.has_sim && !info.has_trainer && info.experiment == NULL && info.n_overrides == 0);
-        CHECK_FAILS(lw_checkpoint_net(c, world, LW_PARTITION_BLOCK, &net), LW_EFILE, "holds no network");
+        CHECK_FAILS(lw_checkpoint_net(c, world, LW_PARTITION_BLOCK, 1, &net), LW_EFILE, "holds no network");
         CHECK_FAILS(lw_checkpoint_sim(c, run.sim), LW_EFILE, "holds no state of a simulation");
         CHECK(net == NULL);
         lw_checkpoint_close(&c);

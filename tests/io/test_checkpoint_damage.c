@@ -23,7 +23,7 @@ static int64_t found_step(const lw_comm *world, const char *path, uint64_t *dige
     if (err == LW_OK) step = lw_checkpoint_info_get(c).step;
     if (err == LW_OK && digest) {
         lw_net *net = NULL;
-        CHECK_OK(lw_checkpoint_net(c, world, LW_PARTITION_BLOCK, &net));
+        CHECK_OK(lw_checkpoint_net(c, world, LW_PARTITION_BLOCK, 1, &net));
         *digest = test_net_digest(net);
         lw_net_destroy(&net);
     }

@@ -107,7 +107,7 @@ TEST(something_whole_is_there) {
     lw_net *net = NULL;
     CHECK(whole_step(world) >= 10);
     CHECK_OK(lw_checkpoint_open(world, disk("c/checkpoint.h5"), &c)); /* the link is never missing */
-    if (c) CHECK_OK(lw_checkpoint_net(c, world, LW_PARTITION_BLOCK, &net));
+    if (c) CHECK_OK(lw_checkpoint_net(c, world, LW_PARTITION_BLOCK, 1, &net));
     lw_net_destroy(&net);
     lw_checkpoint_close(&c);
     lw_comm_stop(&world);

@@ -59,7 +59,7 @@ static void check_back(const lw_grid *grid, const lw_net *net, const char *dir) 
         lw_checkpoint *c = NULL;
         lw_net *back = NULL;
         CHECK_OK(lw_checkpoint_open(world(), scratch_path(dir), &c));
-        CHECK_OK(lw_checkpoint_net(c, world(), (lw_partition)partition, &back));
+        CHECK_OK(lw_checkpoint_net(c, world(), (lw_partition)partition, 1, &back));
         if (back) {
             CHECK(net_digest(back) == digest);
             CHECK(place_digest(back) == places);

@@ -112,7 +112,7 @@ static void resume(const lw_comm *world, int replicas, int kind, int stop) {
     CHECK_OK(lw_checkpoint_write(first.grid, scratch_path("t"), &content, 1, NULL));
     CHECK_OK(lw_checkpoint_open(world, scratch_path("t"), &c));
     CHECK(lw_checkpoint_info_get(c).has_trainer);
-    CHECK_OK(lw_checkpoint_net(c, second.grid->part, LW_PARTITION_ROUND_ROBIN, &second.net));
+    CHECK_OK(lw_checkpoint_net(c, second.grid->part, LW_PARTITION_ROUND_ROBIN, 1, &second.net));
     job_trainer(&second);
     CHECK_OK(lw_checkpoint_trainer(c, second.trainer));
     lw_checkpoint_close(&c);
@@ -155,7 +155,7 @@ TEST(another_grid_loads_the_same) {
     lw_checkpoint *c = NULL;
     CHECK_OK(lw_grid_create(world, 1, &one.grid)); /* partitions only */
     CHECK_OK(lw_checkpoint_open(world, scratch_path("t"), &c));
-    CHECK_OK(lw_checkpoint_net(c, one.grid->part, LW_PARTITION_BLOCK, &one.net));
+    CHECK_OK(lw_checkpoint_net(c, one.grid->part, LW_PARTITION_BLOCK, 1, &one.net));
     job_trainer(&one);
     CHECK_OK(lw_checkpoint_trainer(c, one.trainer));
     CHECK(trainer_digest(&one) == expected);
