@@ -261,8 +261,8 @@ lw_err lw_sim_targets_set(lw_sim *sim, int proj, int64_t depth, const double *in
     engine_plastic *x = sim->plastic[proj];
     int64_t stride = 1 + x->model->n_post;
     x->posted = sim->step;
-    LW_CHECK(depth <= x->mask, LW_EUSE, "%lld spikes of a target are pending; allowed: %lld", (long long)depth,
-        (long long)x->mask);
+    while (x->entry && depth > x->mask)
+        LW_TRY(plastic_trail_grow(x));
     for (int64_t i = 0; x->entry && i < x->n_post; i++) {
         double *entry = x->entry + i * (x->mask + 1) * stride;
         x->count[i] = 0;

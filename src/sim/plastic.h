@@ -57,6 +57,8 @@ bool plastic_ring_step(plastic_ring *r, int64_t n);
 void plastic_catch_up(lw_sim *sim, engine_plastic *x, int64_t t);
 /** Take sources' spikes of steps up to and including `step`, which must be known here. */
 void plastic_note(lw_sim *sim, engine_plastic *x, int64_t step);
+/** Rings of targets of twice the length. */
+lw_err plastic_trail_grow(engine_plastic *x) LW_MUST_CHECK;
 /** Let post spikes change all weights that they may change now, before the deliveries of step t. */
 void plastic_settle(lw_sim *sim, engine_plastic *x, int64_t t, int64_t known);
 

@@ -69,11 +69,10 @@ static double settled_least(const lw_sim *sim, const engine_plastic *x) {
     return least;
 }
 
-static bool trail_grow(engine_plastic *x) {
+lw_err plastic_trail_grow(engine_plastic *x) {
     int64_t stride = 1 + x->model->n_post, mask = 2 * x->mask + 1;
     double *entry = NULL;
-    if (lw_alloc((size_t)(x->n_post * (mask + 1) * stride), sizeof *entry, "recent spikes of targets", &entry) != LW_OK)
-        return false;
+    LW_TRY(lw_alloc((size_t)(x->n_post * (mask + 1) * stride), sizeof *entry, "recent spikes of targets", &entry));
     for (int64_t i = 0; i < x->n_post; i++) {
         int64_t e = x->count[i] > x->mask ? x->count[i] - x->mask : 0;
         for (; e <= x->count[i]; e++)
@@ -83,7 +82,7 @@ static bool trail_grow(engine_plastic *x) {
     lw_free(x->entry);
     x->entry = entry;
     x->mask = mask;
-    return true;
+    return LW_OK;
 }
 
 /* Would the next entry of target i take the place of one that is still wanted? The first entry older than all spikes
@@ -105,7 +104,7 @@ static void post_enter(lw_sim *sim, engine_plastic *x, int64_t s, int64_t t, dou
             *least = settled_least(sim, x);
         }
         while (trail_full(x, i, *least))
-            if (!trail_grow(x)) {
+            if (plastic_trail_grow(x) != LW_OK) {
                 out_of_memory(sim);
                 return;
             }

@@ -18,6 +18,7 @@ typedef struct plastic_case {
     const double *param; /* NULL: defaults */
     bool in_axon, multapses;
     double delay_lo, delay_hi; /* ms */
+    double rate;               /* of the fastest neuron, kHz; 0: 0.08 */
     lw_dtype weight_type, precision;
     lw_partition partition;
     int32_t threads;
@@ -63,7 +64,7 @@ static inline lw_err plastic_net(const lw_comm *comm, const plastic_case *c, lw_
 static inline lw_err plastic_sim(lw_net *net, const plastic_case *c, lw_sim **out) {
     static double rate[NEURONS];
     for (int i = 0; i < NEURONS; i++)
-        rate[i] = i < SILENT ? 0 : 0.08 * i / NEURONS;
+        rate[i] = i < SILENT ? 0 : (c->rate > 0 ? c->rate : 0.08) * i / NEURONS;
     lw_stimulus_spec drive = {.kind = LW_STIMULUS_POISSON,
         .amplitude = {.kind = LW_DIST_LIST, .list = rate, .n_list = NEURONS, .lo = -INFINITY, .hi = INFINITY},
         .weight = 25,
