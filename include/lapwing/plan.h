@@ -64,7 +64,7 @@ typedef struct lw_plan_options {
     int32_t n_stimuli;
     const double *rate;             /* [n_pop] Hz of spiking populations */
     const lw_plan_machine *machine; /* NULL: no times, and base_bytes 0 */
-    double saved_synapses; /* a checkpoint lists so many synapses of a projection at a time; 0: none is written */
+    double saved_synapses;          /* of a projection and rank in a portion of a checkpoint; 0: none is written */
 } lw_plan_options;
 
 /** One rank. */

@@ -7,6 +7,7 @@
 #include <math.h>
 #include "plan_private.h"
 
+#define PI 3.14159265358979324
 enum { TARGETS_MOST = 200, PAIRS = 400000 };
 
 static void place(const lw_layout *l, int64_t index, lw_stream *s, double x[3]) {
@@ -58,11 +59,28 @@ bool plan_has_region(const lw_net_spec *spec, const lw_projection_spec *s) {
            spec->pop[s->pre].layout.kind != LW_LAYOUT_RANDOM;
 }
 
+/* Where a layer has no borders and none is reached twice, the integral over a ball; otherwise from pairs. */
+static bool ball_mean(const lw_projection_spec *s, const lw_layout *l, double most, double *mean) {
+    enum { SHELLS = 20000 };
+    double volume = 1, sum = 0, d = most / SHELLS;
+    for (int32_t k = 0; k < l->n_dim; k++) {
+        volume *= l->extent[k];
+        if (!l->periodic || most > l->extent[k] / 2) return false;
+    }
+    for (int i = 0; i < SHELLS; i++) {
+        double r = (i + 0.5) * d;
+        sum += profile(s, r, most) * (l->n_dim == 2 ? 2 * PI * r : 4 * PI * r * r) * d;
+    }
+    *mean = sum / volume;
+    return true;
+}
+
 double plan_distance_mean(const lw_net_spec *spec, const lw_projection_spec *s) {
     const lw_population_spec *pre = &spec->pop[s->pre], *post = &spec->pop[s->post];
     lw_stream stream =
         lw_stream_start(spec->seed, LW_PURPOSE_ABSENT, UINT64_C(1) << 62 | (uint64_t)s->pre, (uint64_t)s->post);
     double sum = 0, most = reach(s), a[3], b[3];
+    if (pre->layout.kind == LW_LAYOUT_RANDOM && ball_mean(s, &pre->layout, most, &sum)) return sum;
     for (int i = 0; i < PAIRS; i++) {
         place(&pre->layout, (int64_t)lw_stream_below(&stream, (uint64_t)pre->size), &stream, a);
         place(&post->layout, (int64_t)lw_stream_below(&stream, (uint64_t)post->size), &stream, b);

@@ -10,8 +10,10 @@
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20, HUGE_FROM = 4 << 20, PAGE = 32768, BLOCK_MOST = 65536, LIST_PAIRS = 65536 };
 enum { ROUND = 1 << 18, SET_PAGE = 5128 };
-#define SAVED_BYTES 200.0 /* a synapse listed, sorted, sent to its place in the file and written, measured */
-#define EDGES_MOST 3e9    /* of a rank in one block */
+/* bytes of a synapse while a checkpoint is written, measured: listed where it is, and received where it is written */
+#define LISTED_BYTES 140.0
+#define RECEIVED_BYTES 60.0
+#define EDGES_MOST 3e9 /* of a rank in one block */
 
 double plan_block(double bytes) {
     bytes += LINE;
@@ -233,6 +235,13 @@ static void slots_make(const plan_part *part, level *m) {
     drop(m, lists + 8.0 * part->cut->ranks);
 }
 
+/* A portion is a stretch of targets with so many synapses for each rank; with blocks they are all of one rank. */
+static double saving_bytes(const plan_part *part, double edges) {
+    double portion = part->options->saved_synapses, ranks = part->cut->ranks;
+    double listed = part->spec->partition == LW_PARTITION_BLOCK ? portion * ranks : portion;
+    return LISTED_BYTES * fmin(edges, listed) + RECEIVED_BYTES * fmin(edges, portion);
+}
+
 lw_err plan_storage(const plan_part *part, plan_bytes *out) {
     const lw_net_spec *spec = part->spec;
     level m = {0};
@@ -260,7 +269,7 @@ lw_err plan_storage(const plan_part *part, plan_bytes *out) {
     slots_make(part, &m);
     drop(&m, row_lists);
     for (int32_t i = 0; i < spec->n_proj; i++)
-        out->saving = fmax(out->saving, SAVED_BYTES * fmin(part->edges[i], part->options->saved_synapses));
+        out->saving = fmax(out->saving, saving_bytes(part, part->edges[i]));
     out->held = m.now;
     out->building = m.peak;
     return LW_OK;
