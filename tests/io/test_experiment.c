@@ -146,6 +146,7 @@ TEST(faults_name_place_and_remedy) {
         ">= 0");
     refused(HEAD POPS "inputs:\n  - {to: E, poisson: 3 mV}\n", "inputs[0].poisson: found \"3 mV\"", "kHz");
     refused(HEAD POPS "inputs:\n  - {to: E, poisson: 3 Hz, current: 1 pA}\n", "inputs[0]", "one of");
+    refused(HEAD POPS "inputs:\n  - {to: E, uniform: 3 ms}\n", "inputs[0].uniform: found \"3 ms\"", "pA");
     refused(HEAD POPS "inputs:\n  - {to: E, poisson: {times: [0 ms], rates: [1 Hz, 2 Hz]}}\n",
         "inputs[0].poisson.rates", "1 values, as many as times");
     refused(HEAD POPS "inputs:\n  - {to: E, poisson: {times: [0 ms], rates: [-1 Hz]}}\n",
