@@ -54,4 +54,30 @@ short=$(value long1/summary.json peak_rss_bytes max)
 long=$(value long10/summary.json peak_rss_bytes max)
 [ "$(value long10/summary.json spikes)" -gt 5000000 ] || fail "too few spikes to tell"
 [ $((long - short)) -lt 8000000 ] || fail "1 s needs $short bytes, 10 s $long"
+# stopped by a signal, resumed on other ranks: the two files together hold the spikes of the whole, each once
+"$LAPWING_MPIEXEC" -n 2 "$LAPWING_BIN" simulate "$job" --out stopped --set time.duration='10 s' >stdout 2>log &
+pid=$!
+until [ -s stopped/spikes.h5 ]; do
+    kill -0 $pid 2>/dev/null || break
+    sleep 0.05
+done
+sleep 0.3
+kill -USR1 $pid 2>/dev/null || true
+status=0
+wait $pid || status=$?
+[ "$status" = 0 ] && echo "the run was over before the signal came" >&2
+ranks 3 simulate "$job" --out stopped --set time.duration='10 s' --resume
+expect_status 0 "resumed"
+ranks 1 simulate "$job" --out whole --set time.duration='10 s'
+if $python3 -c 'import h5py, numpy' 2>/dev/null; then
+    $python3 - <<'END' || fail "spikes of a stopped and resumed run"
+import glob
+import h5py, numpy as np
+parts = sorted(glob.glob("stopped/spikes*.h5"), key=len)
+for p in "EI":
+    for name in ("timestamps", "node_ids"):
+        found = np.concatenate([h5py.File(f)["spikes"][p][name][:] for f in parts])
+        assert (found == h5py.File("whole/spikes.h5")["spikes"][p][name][:]).all()
+END
+fi
 finish
