@@ -12,7 +12,7 @@
 
 /* ------------------------------------------------------------------ calibration */
 
-enum { LW_PLAN_ROWS = 4, LW_PLAN_SETS = 3, LW_PLAN_MEANS = 3, LW_PLAN_NAME = 64 };
+enum { LW_PLAN_ROWS = 2, LW_PLAN_SETS = 3, LW_PLAN_MEANS = 3, LW_PLAN_NAME = 64 };
 
 /** Seconds of a neuron's step in one model and precision. */
 typedef struct lw_plan_kernel {

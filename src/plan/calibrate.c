@@ -267,7 +267,7 @@ static lw_err local_calibrate(int n_models, const lw_model *const *model, lw_pla
 lw_err lw_plan_calibrate(const lw_comm *comm, int n_models, const lw_model *const *model, lw_plan_machine *out) {
     *out = (lw_plan_machine){.ranks = lw_comm_size(comm),
         .base_bytes = (double)(lw_mem_peak_rss() - lw_mem_peak()),
-        .row_length = {2, 16, 128, 1024},
+        .row_length = {2, 1024},
         .set_bytes = {0.25e6, 2e6, 8e6},
         .poisson_mean = {0.02, 0.5, 8},
         .s_message = 2e-6, /* where nothing is measured: a common cluster network, 2 us and 5 GB/s */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Seconds of a step on one rank, from what arrives there on average and the calibration of the machine: synaptic events
- * by the length of the rows that are due together and the size of what they lie in; neurons by model; stimuli; and an
- * exchange that costs a time per message, per byte and per spike (LogGP with the gap in the message's time;
- * Alexandrov et al. 1995, doi:10.1145/215399.215427). Ranks are taken as equally fast, and nobody waits for another.
+ * by the size of what they lie in, and cells (one source, one delay) by the number of sources; neurons by model;
+ * stimuli; and an exchange that costs a time per message, per byte and per spike (LogGP with the gap in the message's
+ * time; Alexandrov et al. 1995, doi:10.1145/215399.215427). Ranks are taken as equally fast, and nobody waits for
+ * another.
  */
 #include <math.h>
 #include "plan_private.h"
@@ -17,15 +18,24 @@ static double between(const double *knot, int n, double x, int *at) {
     return fmin(log(x / knot[*at]) / log(knot[*at + 1] / knot[*at]), 1);
 }
 
-static double event_seconds(const lw_plan_machine *m, bool weight_one, double set_bytes, double row_length) {
-    int s, r;
-    double fs = between(m->set_bytes, LW_PLAN_SETS, set_bytes, &s);
-    double fr = between(m->row_length, LW_PLAN_ROWS, row_length, &r);
+/* Of a synaptic event once its row is found: by the bytes of a rank's synapses, from the longest rows. */
+static double event_seconds(const lw_plan_machine *m, bool weight_one, double set_bytes) {
+    int k;
+    double f = between(m->set_bytes, LW_PLAN_SETS, set_bytes, &k);
     const double(*t)[LW_PLAN_ROWS] = m->s_event[weight_one ? 0 : 1];
-    double near = t[s][r] * (1 - fr) + t[s][r + 1] * fr, far = t[s + 1][r] * (1 - fr) + t[s + 1][r + 1] * fr;
-    /* below the shortest row every event costs its row */
-    double lone = row_length < m->row_length[0] ? m->row_length[0] / fmax(row_length, 1e-3) : 1;
-    return (near * (1 - fs) + far * fs) * fmin(lone, 4);
+    return t[k][LW_PLAN_ROWS - 1] * (1 - f) + t[k + 1][LW_PLAN_ROWS - 1] * f;
+}
+
+/* To find what one source has for one delay, if anything: by the number of sources, from the shortest rows. */
+static double cell_seconds(const lw_plan_machine *m, double slots) {
+    double knot[LW_PLAN_SETS], s[LW_PLAN_SETS];
+    int at;
+    for (int k = 0; k < LW_PLAN_SETS; k++) {
+        knot[k] = m->set_bytes[k] / 2 / m->row_length[0];
+        s[k] = fmax(m->s_event[0][k][0] - m->s_event[0][k][LW_PLAN_ROWS - 1], 0) * m->row_length[0];
+    }
+    double f = between(knot, LW_PLAN_SETS, slots, &at);
+    return s[at] * (1 - f) + s[at + 1] * f;
 }
 
 static double poisson_seconds(const lw_plan_machine *m, double mean) {
@@ -91,9 +101,8 @@ void plan_times(const plan_part *part, const plan_bytes *bytes, lw_plan_rank *ra
         const lw_population_spec *pre = &part->spec->pop[piece->pre];
         double slots = part->slots[piece->pre].mean;
         double spikes = pre->model->emits_spikes ? part->options->rate[piece->pre] * part->spec->dt / 1000 : 1;
-        double length = slots > 0 ? piece->edges / (slots * piece->cells) : 0;
-        rank->s_deliver +=
-            piece->edges * spikes * event_seconds(m, piece->weight_one, bytes->synapses, length) / threads;
+        double events = piece->edges * spikes * event_seconds(m, piece->weight_one, bytes->synapses);
+        rank->s_deliver += (events + slots * spikes * piece->cells * cell_seconds(m, slots)) / threads;
     }
     for (int32_t i = 0; i < part->options->n_stimuli; i++)
         rank->s_stimulus += stimulus_seconds(part, &part->options->stimulus[i]) / threads;
