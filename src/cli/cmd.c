@@ -37,7 +37,7 @@ static void help(void) {
            "  --data X --labels L evaluate: other .npy files than data.test names\n"
            "  --steps N           gradcheck: steps of each sequence; plan --dry-run: steps to run\n"
            "  --ranks P[,P...]    plan: numbers of ranks (default 1 to 4096)\n"
-           "  --threads T         plan: threads of each rank (default 1)\n"
+           "  --threads T         plan: threads of each rank (default: the experiment's)\n"
            "  --weak              plan: the network grows with the ranks, in-degrees stay\n"
            "  --rates R           plan: firing rates in Hz: 5, or E=43,I=40, or a summary.json (default 5)\n"
            "  --calibrate         plan: measure this machine (under mpirun its messages too) with the experiment's "

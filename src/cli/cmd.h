@@ -21,7 +21,7 @@ typedef struct cmd_options {
     int replicas;                             /* 0: as the experiment says */
     int stall;                                /* seconds, 0: off */
     int64_t steps;                            /* gradcheck, plan --dry-run; 0: default */
-    int threads;                              /* plan; 0: one */
+    int threads;                              /* plan; 0: as the experiment says */
     int dry_run;                              /* plan: rank; -1: not given */
     const char *ranks, *of, *rates, *machine; /* plan */
     bool calibrate, weak;                     /* plan */

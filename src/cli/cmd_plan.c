@@ -49,7 +49,7 @@ static lw_err ranks_choose(planning *x) {
 
 static lw_plan_options plan_options(const planning *x, int ranks) {
     return (lw_plan_options){.ranks = ranks,
-        .threads = x->options->threads,
+        .threads = x->options->threads ? x->options->threads : x->experiment->net.threads,
         .precision = x->experiment->precision,
         .stimulus = x->experiment->stimulus,
         .n_stimuli = x->experiment->n_stimuli,
