@@ -8,21 +8,12 @@
  * All waiting is in engine_team_wait and in the delivery that needs an exchange; the loops of all threads are the same,
  * so nobody waits alone.
  */
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 #include "share.h"
+#include <signal.h>
 
 enum {
     TICK_STEPS = 100 /* steps between two calls of the watch, and between two agreements on errors */
 };
-
-/* Thread `me` of a team: shares me, me + n, me + 2 n ... */
-typedef struct worker {
-    lw_sim *sim;
-    engine_team *team;
-    int me;
-} worker;
 
 static int64_t unknown_from(const lw_sim *sim) {
     /* with several levels every exchange ends in its own step */
@@ -35,18 +26,18 @@ static void exchange_end(lw_sim *sim, engine_team *team) {
     engine_team_tell(team);
 }
 
-static void shares_deliver(const worker *w, int64_t t) {
+static void shares_deliver(const engine_worker *w, int64_t t) {
     for (int32_t i = w->me; i < w->sim->n_shares; i += w->team->n)
         engine_share_deliver(w->sim, &w->sim->share[i], w->team, t, w->me == 0);
 }
 
-static void shares_step(const worker *w, int level, int64_t t) {
+static void shares_step(const engine_worker *w, int level, int64_t t) {
     for (int32_t i = w->me; i < w->sim->n_shares; i += w->team->n)
         engine_share_step(w->sim, &w->sim->share[i], level, t);
 }
 
 /* Populations one by one, each by one thread. */
-static void plain_deliver(const worker *w, int level, int64_t t) {
+static void plain_deliver(const engine_worker *w, int level, int64_t t) {
     lw_sim *sim = w->sim;
     engine_share *share = &sim->share[w->me];
     double start = lw_time_now(), exchange = w->me == 0 ? sim->stats.s_exchange : 0;
@@ -56,7 +47,7 @@ static void plain_deliver(const worker *w, int level, int64_t t) {
 }
 
 /* Populations by level; with several levels what one emits is known to all ranks before the next begins. */
-static void step_together(const worker *w, int64_t t) {
+static void step_together(const engine_worker *w, int64_t t) {
     lw_sim *sim = w->sim;
     shares_deliver(w, t);
     for (int level = 0; level < sim->n_levels; level++) {
@@ -87,7 +78,7 @@ static void step_together(const worker *w, int64_t t) {
 
 /* An exchange begun after the last step of the epoch before is ended by the first delivery that needs it, or at the
  * latest here, before this epoch's own begins. */
-static void epoch(const worker *w, int64_t t0, int64_t t1, bool together) {
+static void epoch(const engine_worker *w, int64_t t0, int64_t t1, bool together) {
     lw_sim *sim = w->sim;
     for (int64_t t = t0; t < t1; t++) {
         if (together) {
@@ -114,7 +105,7 @@ static void epoch(const worker *w, int64_t t0, int64_t t1, bool together) {
     engine_team_wait(w->team);
 }
 
-static void epochs(const worker *w, int64_t begin, int64_t end) {
+static void epochs(const engine_worker *w, int64_t begin, int64_t end) {
     const lw_sim *sim = w->sim;
     bool together = sim->n_levels > 1 || sim->n_plain > 0 || engine_has_traces(sim);
     for (int64_t t0 = begin; t0 < end;) {
@@ -125,14 +116,14 @@ static void epochs(const worker *w, int64_t begin, int64_t end) {
 }
 
 /* A way from one step to another with safe points on it. */
-typedef struct way {
+struct way {
     int64_t first, end;
     const lw_watch *watch;
     unsigned mode; /* of the processor before */
-} way;
+};
 
 /* Nothing is under way, ranks agree, the watch may look; by the first thread, while the others wait. */
-static lw_err safe_point(lw_sim *sim, way *to) {
+static lw_err safe_point(lw_sim *sim, struct way *to) {
     if (sim->n_levels == 1) (void)!engine_exchange_end(sim, 0);
     lw_err err = lw_comm_agree(lw_net_comm(sim->net), sim->error);
     if (err != LW_OK || !to->watch || !to->watch->tick) return err;
@@ -142,7 +133,8 @@ static lw_err safe_point(lw_sim *sim, way *to) {
     return err;
 }
 
-static void go(const worker *w, way *to) {
+static void go(const engine_worker *w) {
+    struct way *to = w->way;
     int64_t tick = (TICK_STEPS + w->sim->epoch - 1) / w->sim->epoch * w->sim->epoch;
     for (int64_t t = to->first; t < to->end;) {
         int64_t next = t + tick < to->end ? t + tick : to->end;
@@ -157,25 +149,43 @@ static void go(const worker *w, way *to) {
     }
 }
 
+static void *worker_run(void *payload) {
+    const engine_worker *w = payload;
+    engine_team_await_start(w->team);
+    unsigned mode = engine_fp_begin();
+    go(w);
+    engine_fp_end(mode);
+    return NULL;
+}
+
+/* Threads for all shares but the first; fewer when the system gives no more. Signals are the first thread's. */
+static int team_gather(lw_sim *sim, engine_team *team, struct way *to) {
+    sigset_t all, before;
+    int n = 1;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    while (n < sim->n_shares) {
+        engine_worker *w = &sim->share[n].worker;
+        *w = (engine_worker){.sim = sim, .team = team, .way = to, .me = n};
+        if (pthread_create(&w->thread, NULL, worker_run, w) != 0) break;
+        n++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return n;
+}
+
 lw_err lw_sim_advance(lw_sim *sim, int64_t n_steps, const lw_watch *watch) {
-    way to = {.first = sim->step, .end = sim->step + n_steps, .watch = watch, .mode = engine_fp_begin()};
+    struct way to = {.first = sim->step, .end = sim->step + n_steps, .watch = watch};
     engine_record_drop(sim, false);
     if (sim->n_bundles != lw_net_n_bundles(sim->net)) engine_views(sim);
-    engine_team team = {.unknown = unknown_from(sim), .n = 1};
-#ifdef _OPENMP
-#pragma omp parallel num_threads(sim->n_shares) if (sim->n_shares > 1)
-    {
-        worker w = {.sim = sim, .team = &team, .me = omp_get_thread_num()};
-        unsigned mode = w.me > 0 ? engine_fp_begin() : 0;
-#pragma omp single
-        team.n = omp_get_num_threads();
-        go(&w, &to);
-        if (w.me > 0) engine_fp_end(mode);
-    }
-#else
-    worker w = {.sim = sim, .team = &team};
-    go(&w, &to);
-#endif
+    engine_team team = {.unknown = unknown_from(sim)};
+    engine_worker w = {.sim = sim, .team = &team, .way = &to};
+    int n = team_gather(sim, &team, &to);
+    engine_team_start(&team, n);
+    to.mode = engine_fp_begin();
+    go(&w);
     engine_fp_end(to.mode);
+    for (int i = 1; i < n; i++)
+        pthread_join(sim->share[i].worker.thread, NULL);
     return team.err;
 }

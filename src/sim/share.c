@@ -65,6 +65,16 @@ void engine_team_wait(engine_team *team) {
     signal_wait(&team->round, round);
 }
 
+/* No meeting ends before all have come, so the first round is there for those who come late. */
+void engine_team_start(engine_team *team, int n) {
+    team->n = n;
+    signal_change(&team->round);
+}
+
+void engine_team_await_start(engine_team *team) {
+    signal_wait(&team->round, 0);
+}
+
 void engine_team_tell(engine_team *team) {
     atomic_store(&team->unknown, INT64_MAX);
     if (team->n > 1) signal_change(&team->news);

@@ -6,23 +6,10 @@
 #ifndef LAPWING_SIM_SHARE_H
 #define LAPWING_SIM_SHARE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include "deliver_bundle.h"
 #include "engine_parts.h"
-
-typedef struct engine_share {
-    int64_t lid_begin, lid_end;
-    int32_t block_begin, block_end;
-    int64_t *first, *last; /* [n_pop] local neurons of each population */
-    int64_t *n_own;        /* [own_depth][n_pop] spikes noted here, in the history's own lists from `first` on */
-    void **table;          /* coefficients, states and inputs of population p from table_begin[p] on, at `first` */
-    int32_t *table_begin;  /* [n_pop] */
-    int32_t n_bundles;
-    const lw_bundle **bundle; /* by block, then in the order of sums */
-    queue *queue;
-    lw_sim_stats stats; /* since the last join */
-    char line[64];      /* keeps the counters of two threads off one cache line */
-} engine_share;
 
 /** A number that threads wait to see changed. */
 typedef struct engine_signal {
@@ -39,6 +26,33 @@ typedef struct engine_team {
     lw_err err; /* of the safe point, by the first thread */
 } engine_team;
 
+/** Thread `me` of a team, which steps shares me, me + n, me + 2 n ... */
+typedef struct engine_worker {
+    lw_sim *sim;
+    engine_team *team;
+    struct way *way; /* loop.c */
+    int me;
+    pthread_t thread;
+} engine_worker;
+
+typedef struct engine_share {
+    int64_t lid_begin, lid_end;
+    int32_t block_begin, block_end;
+    int64_t *first, *last; /* [n_pop] local neurons of each population */
+    int64_t *n_own;        /* [own_depth][n_pop] spikes noted here, in the history's own lists from `first` on */
+    void **table;          /* coefficients, states and inputs of population p from table_begin[p] on, at `first` */
+    int32_t *table_begin;  /* [n_pop] */
+    int32_t n_bundles;
+    const lw_bundle **bundle; /* by block, then in the order of sums */
+    queue *queue;
+    lw_sim_stats stats; /* since the last join */
+    engine_worker worker;
+    char line[64]; /* keeps the counters of two threads off one cache line */
+} engine_share;
+
+/** The team has n threads; those that wait for its start go on. */
+void engine_team_start(engine_team *team, int n);
+void engine_team_await_start(engine_team *team);
 /** Wait until all threads of the team are here. What they wrote before is seen by all afterwards. */
 void engine_team_wait(engine_team *team);
 /** Everything emitted so far is known; by the first thread, after an exchange. */

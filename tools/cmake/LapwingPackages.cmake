@@ -20,12 +20,10 @@ add_library(lw::mpi INTERFACE IMPORTED GLOBAL)
 target_include_directories(lw::mpi SYSTEM INTERFACE ${MPI_C_INCLUDE_DIRS})
 target_link_libraries(lw::mpi INTERFACE ${MPI_C_LIBRARIES})
 
-# threads of the time loop; without OpenMP there is one per rank
-find_package(OpenMP COMPONENTS C)
-add_library(lw::openmp INTERFACE IMPORTED GLOBAL)
-if(OpenMP_C_FOUND)
-  target_link_libraries(lw::openmp INTERFACE ${OpenMP_C_LIBRARIES})
-endif()
+# threads of the time loop
+find_package(Threads REQUIRED)
+add_library(lw::threads INTERFACE IMPORTED GLOBAL)
+target_link_libraries(lw::threads INTERFACE ${CMAKE_THREAD_LIBS_INIT})
 
 lw_import(random123 HEADERS Random123/philox.h)
 lw_import(openblas HEADERS cblas.h SUBDIRS x86_64-linux-gnu/openblas-pthread openblas-pthread openblas LIBRARIES openblas)
