@@ -128,7 +128,7 @@ TEST(levels_dense_and_learned_projections) {
 /* Spikes as they come, and a trace: the same numbers from any threads, spikes by (step, gid). */
 TEST(records) {
     double sum[3] = {0};
-    int64_t hash[3] = {0};
+    uint64_t hash[3] = {0};
     for (int32_t threads = 1; threads <= 3; threads++) {
         brunel b = BRUNEL;
         lw_net *net = NULL;
@@ -144,7 +144,7 @@ TEST(records) {
             int64_t n = 0;
             lw_sim_spikes_take(sim, &spike, &n);
             for (int64_t i = 0; i < n; i++) {
-                hash[threads - 1] = hash[threads - 1] * 31 + spike[i].step * 65537 + spike[i].gid;
+                hash[threads - 1] = hash[threads - 1] * 31 + (uint64_t)spike[i].step * 65537 + (uint64_t)spike[i].gid;
                 if (i > 0)
                     CHECK(spike[i - 1].step < spike[i].step ||
                           (spike[i - 1].step == spike[i].step && spike[i - 1].gid < spike[i].gid));
