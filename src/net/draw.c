@@ -66,10 +66,10 @@ static void skip_self(net_draw *d, int64_t self) {
         if (d->index[i] >= (uint64_t)self) d->index[i]++;
 }
 
-void net_draw_distinct(net_draw *d, int64_t kept, int bits) {
+void net_draw_distinct(net_draw *d, int64_t kept, int low, int high) {
     int64_t fresh = d->n - kept;
     d->n = kept;
-    net_sort(d->index + kept, d->scratch, fresh, bits);
+    net_sort_from(d->index + kept, d->scratch, fresh, low, high);
     merge_distinct(d, fresh);
 }
 

@@ -118,6 +118,8 @@ lw_err net_neurons(lw_net *net, const lw_net_spec *spec, const net_given *given)
 /* ---- sort.c */
 /** Ascending; all keys below 2^bits; scratch: [n]. */
 void net_sort(uint64_t *key, uint64_t *scratch, int64_t n, int bits);
+/** As above for keys below 2^high that differ in bits `low` and above, or not at all. */
+void net_sort_from(uint64_t *key, uint64_t *scratch, int64_t n, int low, int high);
 /** Smallest b with n <= 2^b. */
 int net_sort_bits(uint64_t n);
 
@@ -136,8 +138,9 @@ lw_err net_draw_bernoulli(net_draw *d, lw_stream *s, double p, int64_t size, int
 /** Each of [begin, end) with probability p, each other of [0, size) with p_out; `self` is left out. */
 lw_err net_draw_clustered(net_draw *d, lw_stream *s, double p, double p_out, int64_t begin, int64_t end, int64_t size,
     int64_t self) LW_MUST_CHECK;
-/** The list's members from `kept` on, unsorted, join the sorted ones before them unless they are there. */
-void net_draw_distinct(net_draw *d, int64_t kept, int bits);
+/** The list's members from `kept` on, unsorted, join the sorted ones before them unless they are there; low, high: of
+ * net_sort_from. */
+void net_draw_distinct(net_draw *d, int64_t kept, int low, int high);
 /** Targets of neuron `me` in the small world. */
 lw_err net_draw_ring(net_draw *d, lw_stream *s, int64_t n, double p, int64_t size, int64_t me, bool autapses,
     bool multapses) LW_MUST_CHECK;
@@ -194,13 +197,15 @@ void net_position(const lw_net *net, int32_t pop, int64_t index, double x[3]);
 /** Between two places of a layer. */
 double net_distance(const lw_layout *layout, const double *a, const double *b);
 
-/* ---- space.c, all local */
+/* ---- space.c, space_draw.c, all local */
 typedef struct net_space net_space;
 /** Sources that targets of this rank can reach. *out is to be destroyed also after a failure. */
 lw_err net_space_create(const net_rule *r, net_space **out) LW_MUST_CHECK;
 void net_space_destroy(net_space **space);
 /** Sources of target `index` (in post, local). */
 lw_err net_space_draw(net_space *space, net_draw *d, lw_stream *stream, int64_t index, int64_t self) LW_MUST_CHECK;
+/** Of the sources drawn last, in their order, mm; the same numbers as net_distances gives. */
+void net_space_distances(const net_space *space, double *out);
 /** No synapse of spec.p_of is longer, mm; infinite where only the layer ends it. */
 double net_profile_reach(const lw_projection_spec *spec);
 /** About how likely a pair is connected, over all pairs of a layer; borders are not looked at. */
@@ -211,11 +216,14 @@ double net_profile_mean(const lw_projection_spec *spec, const lw_layout *layout)
 bool net_weight_constant(const lw_projection_spec *spec);
 bool net_delay_constant(const lw_projection_spec *spec);
 /** Of the n synapses of local target t of post from `source` (indices in pre, ascending, multapses side by side, which
- * are numbered by their place); delays in ms. */
+ * are numbered by their place); delays in ms. distance: [n], where the value is one of distance. */
 void net_weight_values(const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t,
-    const uint32_t *source, int64_t n, double *out);
+    const uint32_t *source, const double *distance, int64_t n, double *out);
 void net_delay_values(const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t,
-    const uint32_t *source, int64_t n, double *out);
+    const uint32_t *source, const double *distance, int64_t n, double *out);
+/** How far they are, mm, from the ends' positions. */
+void net_distances(
+    const lw_net *net, const lw_projection_spec *spec, int64_t t, const uint32_t *source, int64_t n, double *out);
 /** Cluster of an index; first index of a cluster. */
 int64_t net_cluster_of(int64_t index, int64_t n_clusters, int64_t size);
 int64_t net_cluster_begin(int64_t cluster, int64_t n_clusters, int64_t size);
@@ -242,9 +250,11 @@ typedef struct net_synapses {
     /* of the target asked for last, [n]: */
     int64_t n, begin; /* begin: number of the first in the list */
     const uint32_t *source;
-    double *weight; /* after net_synapses_weights */
-    int32_t *delay; /* after net_synapses_delays */
-    double *ms;     /* scratch: delays as drawn */
+    double *weight;   /* after net_synapses_weights */
+    int32_t *delay;   /* after net_synapses_delays */
+    double *ms;       /* scratch: delays as drawn */
+    double *distance; /* mm, where weights or delays ask for it */
+    bool distances_known;
     int64_t room;
     uint32_t *scratch;
 } net_synapses;

@@ -20,13 +20,13 @@ static void insertion(uint64_t *key, int64_t n) {
     }
 }
 
-void net_sort(uint64_t *key, uint64_t *scratch, int64_t n, int bits) {
+void net_sort_from(uint64_t *key, uint64_t *scratch, int64_t n, int low, int high) {
     if (n <= 48) {
         insertion(key, n);
         return;
     }
     uint64_t *from = key, *to = scratch;
-    for (int shift = 0; shift < bits; shift += 8) {
+    for (int shift = low; shift < high; shift += 8) {
         int64_t place[256] = {0}, at = 0;
         for (int64_t i = 0; i < n; i++)
             place[from[i] >> shift & 255]++;
@@ -42,4 +42,8 @@ void net_sort(uint64_t *key, uint64_t *scratch, int64_t n, int bits) {
         to = swap;
     }
     if (from != key) memcpy(key, from, (size_t)n * sizeof *key);
+}
+
+void net_sort(uint64_t *key, uint64_t *scratch, int64_t n, int bits) {
+    net_sort_from(key, scratch, n, 0, bits);
 }

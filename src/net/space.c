@@ -1,33 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Rules by distance. The space of the source population is cut into cells; a rank keeps, cell by cell, the numbers and
- * positions of those sources that some local target can reach, and nothing else. A target walks through the cells
- * within its reach: an upper bound of the probability in a cell is skipped through geometrically, and who is hit is
- * kept with the ratio of its own probability to the bound. So the work follows the synapses, not the pairs. Cells
- * depend on the specification alone, and so do the draws.
+ * Cells for rules by distance. The space of the source population is cut into cells; a rank keeps, cell by cell, the
+ * numbers and positions of those sources that some local target can reach, and nothing else. Cells and the tables of
+ * the probability depend on the specification alone. The draws are in space_draw.c.
  */
 #include <math.h>
-#include "net_private.h"
+#include "space.h"
 
-enum { N_BOUND = 512, OCCUPANCY = 8, CELLS_MOST = 1 << 26, TRIES = 1000 };
-
-struct net_space {
-    net_rule rule;           /* what it is made for; no draws of its own */
-    const lw_layout *layout; /* of pre */
-    int32_t n_dim;
-    double low[3], extent[3], side[3]; /* box of the sources, cells */
-    int64_t n_cell[3], n_cells;
-    double reach;               /* no synapse is longer, mm; infinite: none ends for its length */
-    uint8_t *near;              /* [n_cells] some local target may reach it */
-    int64_t *begin;             /* [n_cells + 1] */
-    uint32_t *source;           /* [begin[n_cells]] index in pre, ascending within a cell */
-    double *place;              /* [begin[n_cells] * n_dim] */
-    double bound[N_BOUND + 1];  /* at least the probability at and beyond distance i * reach / N_BOUND */
-    double hazard[N_BOUND + 1]; /* -log(1 - bound) */
-    double bound_step;
-    double *sum; /* [cells visited + 1] weights of cells, fixed_indegree */
-    int64_t *visited, n_visited, room;
-};
+enum { OCCUPANCY = 8, CELLS_MOST = 1 << 26 };
 
 /* ---- reach and bounds */
 
@@ -59,7 +39,7 @@ double net_profile_mean(const lw_projection_spec *spec, const lw_layout *layout)
     return volume > 0 ? fmin(1, sum / volume) : 1;
 }
 
-static double probability(const net_space *s, double d) {
+double space_probability(const net_space *s, double d) {
     return d > s->reach ? 0 : clipped(&s->rule.spec->p_of, d);
 }
 
@@ -73,11 +53,24 @@ static double span(const net_space *s) {
 
 /* Profiles rise or fall all the way, so the largest value beyond a distance is at one of the ends. */
 static void bounds_find(net_space *s) {
-    double far = isinf(s->reach) ? span(s) : s->reach, last = fmax(probability(s, far), 0);
-    s->bound_step = far / N_BOUND;
-    for (int i = 0; i <= N_BOUND; i++) {
-        s->bound[i] = fmax(probability(s, fmin(i * s->bound_step, far)), last);
+    double far = isinf(s->reach) ? span(s) : s->reach, last = fmax(space_probability(s, far), 0);
+    s->bound_step = far / SPACE_BOUNDS;
+    for (int i = 0; i <= SPACE_BOUNDS; i++) {
+        s->bound[i] = fmax(space_probability(s, fmin(i * s->bound_step, far)), last);
         s->hazard[i] = -log1p(-s->bound[i]);
+    }
+}
+
+/* With a margin for rounding; somebody in the last interval may be out of reach. */
+static void squares_find(net_space *s) {
+    const double margin = 1e-12;
+    double far = isinf(s->reach) ? span(s) : s->reach;
+    s->squares = SPACE_SQUARES / (far * far);
+    for (int i = 0; i < SPACE_SQUARES; i++) {
+        double near = space_probability(s, fmin(sqrt(i / s->squares), far));
+        double next = space_probability(s, fmin(sqrt((i + 1) / s->squares), far));
+        s->at_least[i] = i == SPACE_SQUARES - 1 ? 0 : fmin(near, next) * (1 - margin);
+        s->at_most[i] = fmax(near, next) * (1 + margin);
     }
 }
 
@@ -87,6 +80,7 @@ static void box_find(net_space *s) {
     const lw_layout *layout = s->layout;
     for (int32_t d = 0; d < s->n_dim; d++) {
         s->extent[d] = layout->extent[d];
+        s->wrap[d] = layout->periodic ? layout->extent[d] : INFINITY;
         s->low[d] = layout->centre[d] - layout->extent[d] / 2;
         if (layout->kind != LW_LAYOUT_LIST || layout->periodic) continue;
         double low = INFINITY, high = -INFINITY;
@@ -204,6 +198,15 @@ static lw_err sources_find(net_space *s) {
     return LW_OK;
 }
 
+static lw_err walk_reserve(net_space *s) {
+    for (int32_t d = 0; d < 3; d++) {
+        size_t n = d < s->n_dim ? (size_t)s->n_cell[d] : 1;
+        LW_TRY(lw_alloc(n, sizeof *s->gap2[d], "cells in reach", &s->gap2[d]));
+        LW_TRY(lw_alloc(n, sizeof *s->share[d], "cells in reach", &s->share[d]));
+    }
+    return lw_alloc((size_t)s->n_cell[0], sizeof *s->bound_of, "cells in reach", &s->bound_of);
+}
+
 lw_err net_space_create(const net_rule *r, net_space **out) {
     net_space *s = NULL;
     *out = NULL;
@@ -215,9 +218,11 @@ lw_err net_space_create(const net_rule *r, net_space **out) {
     s->reach = net_profile_reach(r->spec);
     box_find(s);
     bounds_find(s);
+    squares_find(s);
     cells_find(s);
     LW_TRY(near_find(s));
     LW_TRY(sources_find(s));
+    LW_TRY(walk_reserve(s));
     lw_free(s->near);
     s->near = NULL;
     return LW_OK;
@@ -230,192 +235,14 @@ void net_space_destroy(net_space **space) {
     lw_free(s->begin);
     lw_free(s->source);
     lw_free(s->place);
+    for (int32_t d = 0; d < 3; d++) {
+        lw_free(s->gap2[d]);
+        lw_free(s->share[d]);
+    }
+    lw_free(s->bound_of);
+    lw_free(s->drawn);
     lw_free(s->sum);
     lw_free(s->visited);
     lw_free(s);
     *space = NULL;
-}
-
-/* ---- draws */
-
-/* First cell and number of cells along a dimension that a target at x reaches. */
-static void range_along(const net_space *s, int32_t d, double x, int64_t *first, int64_t *n) {
-    int64_t all = s->n_cell[d];
-    double low = floor((x - s->reach - s->low[d]) / s->side[d]), high = floor((x + s->reach - s->low[d]) / s->side[d]);
-    if (!(high - low + 1 < (double)all)) {
-        *first = 0;
-        *n = all;
-    } else if (s->layout->periodic) {
-        *first = ((int64_t)low % all + all) % all;
-        *n = (int64_t)(high - low) + 1;
-    } else {
-        *first = low < 0 ? 0 : (int64_t)fmin(low, (double)all);
-        *n = (high < 0 ? -1 : (int64_t)fmin(high, (double)all - 1)) - *first + 1;
-        if (*n < 0) *n = 0;
-    }
-}
-
-/* Shortest way from x to cell c along a dimension. */
-static double gap_along(const net_space *s, int32_t d, double x, int64_t c) {
-    double from = x - (s->low[d] + (double)c * s->side[d]); /* from the cell's lower end */
-    if (s->layout->periodic) {
-        from -= floor(from / s->extent[d]) * s->extent[d];
-        return from <= s->side[d] ? 0 : fmin(from - s->side[d], s->extent[d] - from);
-    }
-    return from < 0 ? -from : fmax(from - s->side[d], 0);
-}
-
-/* Cells that a target reaches, with the index of their bound. */
-typedef struct cell_walk {
-    int64_t first[3], n[3], at[3];
-    const double *x;
-    double gap[3]; /* squares along the dimensions */
-} cell_walk;
-
-static bool walk_start(const net_space *s, const double *x, cell_walk *w) {
-    *w = (cell_walk){.x = x, .n = {1, 1, 1}};
-    for (int32_t d = 0; d < s->n_dim; d++) {
-        range_along(s, d, x[d], &w->first[d], &w->n[d]);
-        if (w->n[d] == 0) return false;
-        double gap = gap_along(s, d, x[d], w->first[d]);
-        w->gap[d] = gap * gap;
-    }
-    return true;
-}
-
-static bool walk_next(const net_space *s, cell_walk *w) {
-    for (int32_t d = 0; d < s->n_dim; d++) {
-        bool more = ++w->at[d] < w->n[d];
-        if (!more) w->at[d] = 0;
-        double gap = gap_along(s, d, w->x[d], (w->first[d] + w->at[d]) % s->n_cell[d]);
-        w->gap[d] = gap * gap;
-        if (more) return true;
-    }
-    return false;
-}
-
-/* Cell of the walk and its bound's index; -1 when it is out of reach. */
-static int64_t walk_cell(const net_space *s, const cell_walk *w, int *bound) {
-    double gap = sqrt(w->gap[0] + w->gap[1] + w->gap[2]), step = gap / s->bound_step;
-    if (gap > s->reach) return -1;
-    int64_t cell = 0;
-    for (int32_t d = s->n_dim - 1; d >= 0; d--)
-        cell = cell * s->n_cell[d] + (w->first[d] + w->at[d]) % s->n_cell[d];
-    *bound = step < N_BOUND ? (int)step : N_BOUND;
-    return cell;
-}
-
-static void target_place(const net_rule *r, int64_t index, double x[3]) {
-    int64_t k = net_local_number(r->net, r->spec->post, index);
-    for (int32_t d = 0; d < r->post->layout.n_dim; d++)
-        x[d] = r->post->position[d][k];
-}
-
-static double probability_of(const net_space *s, const double *x, int64_t at) {
-    return probability(s, net_distance(s->layout, x, s->place + at * s->n_dim));
-}
-
-/* Skips are exponential in the sum of hazards, which has no memory, so one walks on from cell to cell. */
-static lw_err draw_bernoulli(const net_space *s, net_draw *d, lw_stream *stream, const double *x, int64_t self) {
-    cell_walk w;
-    double skip = -log(lw_stream_uniform(stream));
-    if (!walk_start(s, x, &w)) return LW_OK;
-    do {
-        int bound = 0;
-        int64_t cell = walk_cell(s, &w, &bound);
-        if (cell < 0) continue;
-        double hazard = s->hazard[bound];
-        int64_t at = s->begin[cell], end = s->begin[cell + 1];
-        while (hazard > 0 && skip < hazard * (double)(end - at)) {
-            at += (int64_t)(skip / hazard);
-            skip = -log(lw_stream_uniform(stream));
-            if (at >= end) break; /* rounding */
-            if (lw_stream_uniform(stream) * s->bound[bound] < probability_of(s, x, at) && s->source[at] != self) {
-                if (d->n == d->capacity) LW_TRY(net_draw_reserve(d, 2 * d->capacity + 256));
-                d->index[d->n++] = s->source[at];
-            }
-            at++;
-        }
-        if (hazard > 0 && at < end) skip -= hazard * (double)(end - at);
-    } while (walk_next(s, &w));
-    net_sort(d->index, d->scratch, d->n, net_sort_bits((uint64_t)s->rule.pre->size));
-    return LW_OK;
-}
-
-/* Cells in reach with the sums of their bounds. */
-static lw_err cells_weigh(net_space *s, const double *x) {
-    cell_walk w;
-    s->n_visited = 0;
-    if (!walk_start(s, x, &w)) return LW_OK;
-    do {
-        int bound = 0;
-        int64_t cell = walk_cell(s, &w, &bound);
-        if (cell < 0 || s->begin[cell] == s->begin[cell + 1] || s->bound[bound] <= 0) continue;
-        if (s->n_visited == s->room) {
-            int64_t room = 2 * s->room + 64;
-            LW_TRY(lw_grow(&s->sum, (size_t)s->room, (size_t)room, sizeof *s->sum, "cells in reach"));
-            LW_TRY(lw_grow(&s->visited, 2 * (size_t)s->room, 2 * (size_t)room, sizeof *s->visited, "cells in reach"));
-            s->room = room;
-        }
-        double before = s->n_visited > 0 ? s->sum[s->n_visited - 1] : 0;
-        s->sum[s->n_visited] = before + s->bound[bound] * (double)(s->begin[cell + 1] - s->begin[cell]);
-        s->visited[2 * s->n_visited] = cell;
-        s->visited[2 * s->n_visited++ + 1] = bound;
-    } while (walk_next(s, &w));
-    return LW_OK;
-}
-
-/* A source drawn with the odds of the profile, or -1 after TRIES failures. */
-static int64_t one_source(const net_space *s, lw_stream *stream, const double *x, int64_t self) {
-    for (int i = 0; i < TRIES && s->n_visited > 0; i++) {
-        double u = lw_stream_uniform(stream) * s->sum[s->n_visited - 1];
-        int64_t low = 0, high = s->n_visited - 1;
-        while (low < high) { /* first cell whose sum is above u */
-            int64_t middle = (low + high) / 2;
-            if (s->sum[middle] > u)
-                high = middle;
-            else
-                low = middle + 1;
-        }
-        int64_t cell = s->visited[2 * low], first = s->begin[cell];
-        int64_t at = first + (int64_t)lw_stream_below(stream, (uint64_t)(s->begin[cell + 1] - first));
-        double p = probability_of(s, x, at);
-        if (lw_stream_uniform(stream) * s->bound[s->visited[2 * low + 1]] < p && s->source[at] != self)
-            return s->source[at];
-    }
-    return -1;
-}
-
-/* Draws until n are there; without multapses who comes again does not count. */
-static lw_err draw_indegree(net_space *s, net_draw *d, lw_stream *stream, const double *x, int64_t self) {
-    const lw_projection_spec *spec = s->rule.spec;
-    int bits = net_sort_bits((uint64_t)s->rule.pre->size);
-    LW_TRY(cells_weigh(s, x));
-    LW_TRY(net_draw_reserve(d, spec->n));
-    for (int64_t draws = 0, kept = 0; d->n < spec->n && draws / TRIES < spec->n + TRIES; kept = d->n) {
-        for (; d->n < spec->n; draws++) {
-            int64_t source = one_source(s, stream, x, self);
-            if (source < 0) return LW_OK;
-            d->index[d->n++] = (uint64_t)source;
-        }
-        if (spec->multapses)
-            net_sort(d->index, d->scratch, d->n, bits);
-        else
-            net_draw_distinct(d, kept, bits);
-    }
-    return LW_OK;
-}
-
-lw_err net_space_draw(net_space *s, net_draw *d, lw_stream *stream, int64_t index, int64_t self) {
-    const net_rule *r = &s->rule;
-    double x[3];
-    target_place(r, index, x);
-    d->n = 0;
-    if (r->spec->rule == LW_RULE_PAIRWISE_BERNOULLI) return draw_bernoulli(s, d, stream, x, self);
-    LW_TRY(draw_indegree(s, d, stream, x, self));
-    LW_CHECK(d->n == r->spec->n, LW_EUSE,
-        "projection \"%s\": neuron %lld finds %lld sources within reach; fixed_indegree wants %lld%s",
-        r->net->proj[r->proj].view.name, (long long)index, (long long)d->n, (long long)r->spec->n,
-        r->spec->multapses ? "" : " without multapses");
-    return LW_OK;
 }

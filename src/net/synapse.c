@@ -12,7 +12,9 @@ static lw_err delay_steps(const net_synapses *y, double ms, int32_t *steps) {
     LW_CHECK(isfinite(ms) && ms <= NET_DELAY_MOST * dt, LW_EUSE,
         "projection \"%s\": a drawn delay of %g ms; allowed: at most %g ms", y->net->proj[y->proj].view.name, ms,
         NET_DELAY_MOST * dt);
-    *steps = ms == 0 ? 0 : ms < dt ? 1 : (int32_t)lround(ms / dt);
+    double exact = ms < dt ? ms != 0 : ms / dt;
+    int32_t below = (int32_t)exact;
+    *steps = below + (exact - below >= 0.5); /* lround, which is a call */
     return LW_OK;
 }
 
@@ -47,13 +49,17 @@ void net_synapses_free(net_synapses *y) {
     lw_free(y->scratch);
     lw_free(y->weight);
     lw_free(y->ms);
+    lw_free(y->distance);
     lw_free(y->delay);
     *y = (net_synapses){0};
 }
 
 static lw_err reserve(net_synapses *y, int64_t n) {
+    const lw_projection_spec *spec = y->spec;
     if (n <= y->room) return LW_OK;
     int64_t room = n + n / 4 + 64;
+    if (spec->weight_of.kind != LW_PROFILE_NONE || spec->delay_of.kind != LW_PROFILE_NONE)
+        LW_TRY(lw_grow(&y->distance, (size_t)y->room, (size_t)room, sizeof *y->distance, "distances of sources"));
     LW_TRY(lw_grow(&y->scratch, (size_t)y->room, (size_t)room, sizeof *y->scratch, "sources of a target"));
     LW_TRY(lw_grow(&y->weight, (size_t)y->room, (size_t)room, sizeof *y->weight, "weights of a target"));
     LW_TRY(lw_grow(&y->ms, (size_t)y->room, (size_t)room, sizeof *y->ms, "delays of a target"));
@@ -63,6 +69,7 @@ static lw_err reserve(net_synapses *y, int64_t n) {
 }
 
 lw_err net_synapses_target(net_synapses *y, int64_t t) {
+    y->distances_known = false;
     if (y->drawn) {
         LW_TRY(net_rule_draw(&y->rule, y->post->gid[t]));
         y->n = y->rule.draw.n;
@@ -88,13 +95,24 @@ lw_err net_synapses_target(net_synapses *y, int64_t t) {
     return LW_OK;
 }
 
+/* Once per target, though weights and delays ask; NULL where nothing depends on them. */
+static const double *distances(net_synapses *y, int64_t t) {
+    if (!y->distance || y->distances_known) return y->distance;
+    if (y->drawn && y->rule.space)
+        net_space_distances(y->rule.space, y->distance);
+    else
+        net_distances(y->net, y->spec, t, y->source, y->n, y->distance);
+    y->distances_known = true;
+    return y->distance;
+}
+
 void net_synapses_weights(net_synapses *y, int64_t t) {
     double sum = 0;
     if (y->in.given)
         for (int64_t k = 0; k < y->n; k++)
             y->weight[k] = y->in.given[y->begin + k].weight;
     else
-        net_weight_values(y->net, y->spec, y->proj, t, y->source, y->n, y->weight);
+        net_weight_values(y->net, y->spec, y->proj, t, y->source, distances(y, t), y->n, y->weight);
     if (!y->spec->zero_mean) return;
     for (int64_t k = 0; k < y->n; k++)
         sum += y->weight[k];
@@ -108,7 +126,7 @@ lw_err net_synapses_delays(net_synapses *y, int64_t t) {
             y->delay[k] = y->in.given ? y->in.given[y->begin + k].delay : y->one_delay;
         return LW_OK;
     }
-    net_delay_values(y->net, y->spec, y->proj, t, y->source, y->n, y->ms);
+    net_delay_values(y->net, y->spec, y->proj, t, y->source, distances(y, t), y->n, y->ms);
     for (int64_t k = 0; k < y->n; k++)
         LW_TRY(delay_steps(y, y->ms[k], &y->delay[k]));
     return LW_OK;

@@ -59,23 +59,26 @@ static void drawn(const lw_net *net, const lw_projection_spec *spec, const lw_di
     }
 }
 
-static double distance(const lw_net *net, const lw_projection_spec *spec, int64_t t, int64_t source) {
+void net_distances(
+    const lw_net *net, const lw_projection_spec *spec, int64_t t, const uint32_t *source, int64_t n, double *out) {
     const lw_pop_view *pre = &net->pop[spec->pre], *post = &net->pop[spec->post];
     double from[3], to[3];
-    net_position(net, spec->pre, source, from);
     for (int32_t d = 0; d < pre->layout.n_dim; d++)
         to[d] = post->position[d][t];
-    return net_distance(&pre->layout, from, to);
+    for (int64_t k = 0; k < n; k++) {
+        net_position(net, spec->pre, source[k], from);
+        out[k] = net_distance(&pre->layout, from, to);
+    }
 }
 
 void net_weight_values(const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t,
-    const uint32_t *source, int64_t n, double *out) {
+    const uint32_t *source, const double *distance, int64_t n, double *out) {
     const lw_pop_view *pre = &net->pop[spec->pre], *post = &net->pop[spec->post];
     if (spec->weight_of.kind == LW_PROFILE_NONE)
         drawn(net, spec, &spec->weight, LW_PURPOSE_WEIGHT, proj, t, source, n, out);
     else
         for (int64_t k = 0; k < n; k++)
-            out[k] = lw_profile_value(&spec->weight_of, distance(net, spec, t, source[k]));
+            out[k] = lw_profile_value(&spec->weight_of, distance[k]);
     if (spec->rule != LW_RULE_CLUSTERED) return;
     int64_t cluster = net_cluster_of(post->gid[t] - post->gid_begin, spec->n, post->size);
     for (int64_t k = 0; k < n; k++)
@@ -84,11 +87,11 @@ void net_weight_values(const lw_net *net, const lw_projection_spec *spec, int32_
 
 /* By distance a delay is never below a step: neurons at one place are not felt in the same step. */
 void net_delay_values(const lw_net *net, const lw_projection_spec *spec, int32_t proj, int64_t t,
-    const uint32_t *source, int64_t n, double *out) {
+    const uint32_t *source, const double *distance, int64_t n, double *out) {
     if (spec->delay_of.kind == LW_PROFILE_NONE) {
         drawn(net, spec, &spec->delay, LW_PURPOSE_DELAY, proj, t, source, n, out);
         return;
     }
     for (int64_t k = 0; k < n; k++)
-        out[k] = fmax(net->dt, lw_profile_value(&spec->delay_of, distance(net, spec, t, source[k])));
+        out[k] = fmax(net->dt, lw_profile_value(&spec->delay_of, distance[k]));
 }
