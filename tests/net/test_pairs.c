@@ -32,33 +32,13 @@ static void every_kind(lw_projection_spec *proj) {
 
 static lw_net *build(
     const lw_comm *comm, lw_partition partition, uint64_t seed, const lw_projection_spec *proj, int n) {
-    lw_net_spec spec = {.seed = seed,
-        .dt = 0.5,
-        .n_pop = 3,
-        .n_proj = n,
-        .pop = pops,
-        .proj = proj,
-        .partition = partition,
-        .weight_type = LW_F64};
-    lw_net *net = NULL;
-    CHECK_OK(lw_net_create(comm, &spec, &net));
-    return net;
+    return fixture_build(comm, partition, seed, pops, 3, proj, n);
 }
 
 TEST(same_network_on_any_ranks_and_partition) {
     lw_projection_spec proj[N_KINDS];
-    lw_comm *self = NULL;
     every_kind(proj);
-    CHECK_OK(lw_comm_self(&self));
-    lw_net *alone = build(self, LW_PARTITION_BLOCK, 7, proj, N_KINDS);
-    uint64_t expected = net_digest(alone);
-    for (int partition = LW_PARTITION_BLOCK; partition <= LW_PARTITION_SCOTCH; partition++) {
-        lw_net *net = build(world(), (lw_partition)partition, 7, proj, N_KINDS);
-        CHECK(net_digest(net) == expected);
-        lw_net_destroy(&net);
-    }
-    lw_net_destroy(&alone);
-    lw_comm_destroy(&self);
+    fixture_any_ranks(7, pops, 3, proj, N_KINDS);
 }
 
 static int by_opposite(const void *a, const void *b) {
