@@ -9,8 +9,9 @@
 
 #include <lapwing/sim.h>
 #include "check.h"
+#include "model_drive.h"
 
-enum { N_IN = 5, N_HID = 9, N_OUT = 4, N_MAX_POP = 3, N_MAX_PROJ = 5, N_FEED = 150, N_MAX_STATE = 8 };
+enum { N_IN = 5, N_HID = 9, N_OUT = 4, N_MAX_POP = 3, N_MAX_PROJ = 5, N_FEED = 150, N_MAX_STATE = 12 };
 
 extern const lw_model lw_model_zoo, lw_model_chain, lw_model_tanh_unit;
 
@@ -31,7 +32,8 @@ typedef struct bench {
     lw_net *net;
     lw_sim *sim;
     lw_theta *theta;
-    float *feed; /* [N_FEED][N_IN][width] */
+    float *feed;   /* [N_FEED][N_IN][width] */
+    float *chance; /* [N_FEED][N_HID][width], for a model that wants it; read again, N_OUT a step, by `out` */
 } bench;
 
 static double key_normal(uint64_t stream, int64_t a, int64_t b) {
@@ -65,12 +67,14 @@ static lw_err bench_net(
     const lw_model *model = drive->model, *relay = bench_relay();
     uint8_t learn[64] = {0}, none[64] = {0};
     lw_dist param[64];
-    int last = model->n_input - 1;
-    double w = drive->weight;
+    int last = model_port_last(model), second = last < 1 ? last : 1;
+    double w = drive->weight, dt = model_step(model);
     LW_ASSERT(model->n_param <= 64 && model->n_state <= N_MAX_STATE);
     for (int p = 0; p < model->n_param; p++) {
         learn[p] = p != (model->has_refractory ? lw_model_param_find(model, "t_ref") : -1);
         param[p] = lw_dist_number(model->param[p].value);
+        /* so that a neuron can fire again within a sweep of short steps */
+        if (!learn[p] && dt < 1) param[p] = lw_dist_number(2 * dt);
     }
     lw_population_spec pop[N_MAX_POP] = {
         {.name = "in", .model = relay, .size = N_IN},
@@ -85,8 +89,8 @@ static lw_err bench_net(
             .rule = LW_RULE_ALL_TO_ALL,
             .autapses = true,
             .learn = true,
-            .weight = dist_normal(drive->input, drive->input / 2),
-            .delay = lw_dist_number(zero ? 0 : 1 + slow)},
+            .weight = model_port_weight(model, 0, dist_normal(drive->input, drive->input / 2)),
+            .delay = lw_dist_number(zero ? 0 : (1 + slow) * dt)},
         {.name = "b",
             .pre = 1,
             .post = 1,
@@ -95,26 +99,26 @@ static lw_err bench_net(
             .autapses = true,
             .multapses = true,
             .learn = true,
-            .weight = dist_normal(0, w),
-            .delay = dist_uniform(1 + slow, 4 + slow)},
+            .weight = model_port_weight(model, 0, dist_normal(0, w)),
+            .delay = dist_uniform((1 + slow) * dt, (4 + slow) * dt)},
         {.name = "c",
             .pre = 1,
             .post = 2,
             .rule = LW_RULE_ALL_TO_ALL,
             .autapses = true,
             .learn = true,
-            .weight = dist_normal(w, w),
-            .delay = lw_dist_number(zero ? 0 : 2 + slow)},
+            .weight = model_port_weight(model, 0, dist_normal(w, w)),
+            .delay = lw_dist_number(zero ? 0 : (2 + slow) * dt)},
         {.name = "d",
             .pre = 2,
             .post = 1,
-            .port = last,
+            .port = second,
             .rule = LW_RULE_PAIRWISE_BERNOULLI,
             .p = 0.4,
             .autapses = true,
             .learn = false,
-            .weight = lw_dist_number(w / 2),
-            .delay = lw_dist_number(2 + slow)},
+            .weight = model_port_weight(model, second, lw_dist_number(w / 2)),
+            .delay = lw_dist_number((2 + slow) * dt)},
         {.name = "e",
             .pre = 0,
             .post = 2,
@@ -123,11 +127,11 @@ static lw_err bench_net(
             .n = 2,
             .autapses = true,
             .learn = true,
-            .weight = dist_normal(drive->input, drive->input / 2),
-            .delay = lw_dist_number(zero ? 0 : 2 + slow)},
+            .weight = model_port_weight(model, last, dist_normal(drive->input, drive->input / 2)),
+            .delay = lw_dist_number(zero ? 0 : (2 + slow) * dt)},
     };
     lw_net_spec spec = {.seed = 5,
-        .dt = 1,
+        .dt = dt,
         .n_pop = 3,
         .n_proj = 5,
         .pop = pop,
@@ -152,6 +156,15 @@ static void bench_feed(bench *b, int lane0) {
         for (int32_t l = 0; l < width; l++)
             b->feed[i * width + l] = (float)fabs(key_normal(11, i, lane0 + l));
     CHECK_OK(lw_sim_feed(b->sim, 0, 0, b->feed, N_FEED, N_IN));
+    int chance = model_port_chance(lw_net_pop(b->net, 1).model);
+    if (chance < 0) return;
+    b->chance = calloc((size_t)(N_FEED * N_HID * width), sizeof *b->chance);
+    for (int64_t i = 0; i < N_FEED * N_HID; i++)
+        for (int32_t l = 0; l < width; l++)
+            b->chance[i * width + l] =
+                (float)lw_rng_uniform(12, LW_PURPOSE_CHECK, (uint64_t)i, (uint64_t)(lane0 + l), 0);
+    CHECK_OK(lw_sim_feed(b->sim, 1, chance, b->chance, N_FEED, N_HID));
+    CHECK_OK(lw_sim_feed(b->sim, 2, chance, b->chance, N_FEED, N_OUT));
 }
 
 static bench bench_create(const lw_comm *comm, bench_kind kind, const bench_drive *drive, const lw_sim_options *options,
@@ -168,6 +181,7 @@ static void bench_destroy(bench *b) {
     lw_sim_destroy(&b->sim);
     lw_net_destroy(&b->net);
     free(b->feed);
+    free(b->chance);
 }
 
 /* mean spikes per neuron and step over 20 steps on one rank */
@@ -205,10 +219,7 @@ static const lw_model *bench_model_at(int i) {
 }
 
 static bench_drive bench_drive_of(const lw_comm *self, const lw_model *model) {
-    bool mv = model->n_state > 0 && strcmp(model->state[0].unit, "mV") == 0;
-    for (int i = 0; i < model->n_state; i++)
-        mv = mv || strcmp(model->state[i].unit, "mV") == 0;
-    bench_drive d = {.model = model, .input = 0.1, .weight = 0.1, .slope = mv ? 0.2 : 2};
+    bench_drive d = {.model = model, .input = 0.1, .weight = 0.1, .slope = model_slope(model)};
     /* maps and flows leave their attractor when kicked too hard */
     for (int i = 0; !model->emits_spikes && i < 8 && bench_size(self, d) > 1e6; i++)
         d.input = d.weight = d.input / 8;

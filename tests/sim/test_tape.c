@@ -62,7 +62,14 @@ static double *theta_direction(const bench *b, const bench_drive *d, uint64_t st
     return v;
 }
 
-/* state directions are of the size of the change that a weight makes */
+/* State directions are of the size of the change that a weight makes, but move potentials by no more than a mV or so
+ * and gates by no more than 0.01. */
+static double state_scale(const lw_model *model, int state, double weight) {
+    const char *unit = model->state[state].unit;
+    double most = strcmp(unit, "mV") == 0 ? 1 : unit[0] == '\0' || strcmp(unit, "1") == 0 ? 0.01 : INFINITY;
+    return fmin(0.1 * weight, most);
+}
+
 static void state_direction(const bench *b, const bench_drive *d, uint64_t stream, int lane0, arrays *v) {
     int32_t width = lw_sim_options_get(b->sim)->width;
     arrays_make(b, v);
@@ -72,7 +79,7 @@ static void state_direction(const bench *b, const bench_drive *d, uint64_t strea
             for (int64_t j = 0; j < pop.n_local; j++)
                 for (int32_t l = 0; l < width; l++)
                     v->x[p][i][j * width + l] =
-                        0.1 * d->weight * key_normal(stream, pop.gid[j] * 100 + i, 7 + lane0 + l);
+                        state_scale(pop.model, i, d->weight) * key_normal(stream, pop.gid[j] * 100 + i, 7 + lane0 + l);
     }
 }
 
