@@ -12,11 +12,8 @@ static const double dot_limit = 1e-12, fd_limit = 1e-5;
 
 static lw_train_spec check_spec(const lw_model *hidden) {
     lw_train_spec s = toy_train();
-    bool mv = false;
-    for (int i = 0; i < hidden->n_state; i++)
-        mv = mv || strcmp(hidden->state[i].unit, "mV") == 0;
     s.batch = BATCH;
-    s.surrogate.slope = mv ? 0.2 : 2;
+    s.surrogate.slope = model_slope(hidden);
     s.loss.readout = LW_READOUT_PER_STEP;
     s.loss.label_smoothing = 0.1;
     return s;
@@ -31,7 +28,7 @@ static void drive_find(toy_net_spec *net) {
     if (!net->hidden->emits_spikes) return;
     CHECK_OK(lw_comm_self(&self));
     CHECK_OK(lw_grid_create(self, 1, &grid));
-    for (int i = 0; i < 30 && rate < 50; i++) {
+    for (int i = 0; i < 30 && rate * model_step(net->hidden) < 50; i++) {
         lw_net *built = NULL;
         toy d = {.n_steps = STEPS};
         lw_batch_source source = toy_source(&d, BATCH, true);

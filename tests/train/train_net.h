@@ -8,6 +8,7 @@
 
 #include <lapwing/train.h>
 #include "check.h"
+#include "model_drive.h"
 
 enum { N_IN = 4, N_HID = 8, N_OUT = 3 };
 
@@ -84,22 +85,30 @@ static lw_dist toy_uniform(double lo, double hi) {
     return d;
 }
 
-/* in -> hid <-> hid -> out; dense: delays 0, 1, 0; sparse: several delays. A refractory time is a whole number of
- * steps, so it is not learned. */
+/* in -> hid <-> hid -> out; dense: delays 0, 1, 0, recurrent synapses on the second port; sparse: several delays, on
+ * the last port. A refractory time is a whole number of steps, so it is not learned; in short steps it is two of them,
+ * so that a neuron can fire again. A port that wants chance gets that of one input neuron, between 0.1 and 0.7. */
 static __attribute__((unused)) lw_err toy_net(const lw_comm *part, const toy_net_spec *s, lw_net **out) {
     const lw_model *relay = lw_model_builtin("relay");
     uint8_t learn[64] = {0}, learn_out[64] = {0};
     LW_ASSERT(relay && s->hidden && s->readout && s->hidden->n_param <= 64 && s->readout->n_param <= 64);
-    for (int p = 0; p < s->hidden->n_param; p++)
-        learn[p] = s->learn_params && strcmp(s->hidden->param[p].name, "t_ref") != 0;
+    lw_dist param[64];
+    int last = model_port_last(s->hidden), second = last < 1 ? last : 1, chance = model_port_chance(s->hidden);
+    int back = s->sparse ? last : second;
+    double dt = fmin(model_step(s->hidden), model_step(s->readout));
+    for (int p = 0; p < s->hidden->n_param; p++) {
+        bool t_ref = strcmp(s->hidden->param[p].name, "t_ref") == 0;
+        learn[p] = s->learn_params && !t_ref;
+        param[p] = lw_dist_number(t_ref && dt < 1 ? 2 * dt : s->hidden->param[p].value);
+    }
     for (int p = 0; p < s->readout->n_param; p++)
         learn_out[p] = s->learn_params && strcmp(s->readout->param[p].name, "t_ref") != 0;
     lw_population_spec pop[] = {
         {.name = "in", .model = relay, .size = N_IN},
-        {.name = "hid", .model = s->hidden, .size = N_HID, .learn = learn},
+        {.name = "hid", .model = s->hidden, .size = N_HID, .param = param, .learn = learn},
         {.name = "out", .model = s->readout, .size = N_OUT, .learn = learn_out},
     };
-    lw_dist now = lw_dist_number(s->sparse ? 1 : 0), later = s->sparse ? toy_uniform(1, 4) : lw_dist_number(1);
+    lw_dist now = lw_dist_number(s->sparse ? dt : 0), later = s->sparse ? toy_uniform(dt, 4 * dt) : lw_dist_number(dt);
     lw_projection_spec proj[] = {
         {.name = "in_hid",
             .pre = 0,
@@ -107,18 +116,18 @@ static __attribute__((unused)) lw_err toy_net(const lw_comm *part, const toy_net
             .rule = LW_RULE_ALL_TO_ALL,
             .learn = true,
             .autapses = true,
-            .weight = toy_normal(s->input, s->input / 2),
+            .weight = model_port_weight(s->hidden, 0, toy_normal(s->input, s->input / 2)),
             .delay = now},
         {.name = "hid_hid",
             .pre = 1,
             .post = 1,
-            .port = s->hidden->n_input - 1,
+            .port = back,
             .learn = true,
             .autapses = true,
             .rule = s->sparse ? LW_RULE_FIXED_INDEGREE : LW_RULE_ALL_TO_ALL,
             .n = 3,
             .multapses = true,
-            .weight = toy_normal(0, s->weight),
+            .weight = model_port_weight(s->hidden, back, toy_normal(0, s->weight)),
             .delay = later},
         {.name = "hid_out",
             .pre = 1,
@@ -129,11 +138,20 @@ static __attribute__((unused)) lw_err toy_net(const lw_comm *part, const toy_net
             .p = 0.7,
             .weight = toy_normal(0.1, 0.4),
             .delay = now},
+        {.name = "chance",
+            .pre = 0,
+            .post = 1,
+            .port = chance,
+            .rule = LW_RULE_FIXED_INDEGREE,
+            .n = 1,
+            .autapses = true,
+            .weight = lw_dist_number(0.5),
+            .delay = now},
     };
     lw_net_spec spec = {.seed = 5,
-        .dt = 1,
+        .dt = dt,
         .n_pop = 3,
-        .n_proj = 3,
+        .n_proj = chance < 0 ? 3 : 4,
         .pop = pop,
         .proj = proj,
         .partition = LW_PARTITION_ROUND_ROBIN,
