@@ -32,6 +32,34 @@ double lw_stream_uniform(lw_stream *s) {
     return stream_unit(s);
 }
 
+/* Blocks of Philox, numbers and logarithms in loops that become vectors. */
+void lw_stream_uniforms(lw_stream *s, int64_t n, double *out, double *log_out) {
+    enum { PORTION = 64 };
+    uint32_t word[4][PORTION];
+    int64_t at = 0;
+    if (s->have == 2 && n > 0) out[at++] = stream_unit(s);
+    while (n - at >= 2) {
+        const lw_stream key = *s;
+        int64_t blocks = (n - at) / 2 < PORTION ? (n - at) / 2 : PORTION;
+        LW_ASSERT(blocks < UINT32_MAX - s->draw);
+        for (int64_t i = 0; i < blocks; i++) {
+            uint32_t block[4];
+            rng_block(key.seed, key.purpose, key.a, key.b, key.draw + (uint32_t)i, block);
+            for (int k = 0; k < 4; k++)
+                word[k][i] = block[k];
+        }
+        for (int64_t i = 0; i < blocks; i++) {
+            out[at + 2 * i] = rng_unit(word[0][i], word[1][i]);
+            out[at + 2 * i + 1] = rng_unit(word[2][i], word[3][i]);
+        }
+        s->draw += (uint32_t)blocks;
+        at += 2 * blocks;
+    }
+    if (at < n) out[at] = stream_unit(s);
+    for (int64_t i = 0; i < n; i++)
+        log_out[i] = rng_log(out[i]);
+}
+
 double lw_stream_normal(lw_stream *s) {
     double u = stream_unit(s);
     return rng_box_muller(u, stream_unit(s));

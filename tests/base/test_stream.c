@@ -30,6 +30,22 @@ TEST(first_draws_are_draw_zero) {
     }
 }
 
+/* Many at once are those one by one, from any place in a block on; then both go on alike. */
+TEST(many_uniforms_are_the_single_ones) {
+    double u[300], log_u[300];
+    for (int n = 0; n < 300; n++) {
+        lw_stream s = lw_stream_start(5, LW_PURPOSE_CHECK, 4, (uint64_t)n), t = s;
+        if (n % 3 == 0) CHECK(lw_stream_uniform(&s) == lw_stream_uniform(&t));
+        lw_stream_uniforms(&s, n, u, log_u);
+        for (int i = 0; i < n; i++) {
+            CHECK(u[i] == lw_stream_uniform(&t));
+            CHECK_REL(log_u[i], log(u[i]), 4e-16);
+        }
+        CHECK(lw_stream_uniform(&s) == lw_stream_uniform(&t));
+        CHECK(lw_stream_below(&s, 1000) == lw_stream_below(&t, 1000));
+    }
+}
+
 TEST(normal_exponential_uniform_moments) {
     lw_stream s = lw_stream_start(1, LW_PURPOSE_CHECK, 1, 0);
     for (int i = 0; i < N; i++)
@@ -224,6 +240,7 @@ TEST(hypergeometric_probabilities) {
     check_moments(x, 0, 1, 3);
 }
 
-CHECK_MAIN(CASE(first_draws_are_draw_zero), CASE(normal_exponential_uniform_moments),
-    CASE(gamma_moments_on_both_sides_of_shape_one), CASE(poisson_probabilities), CASE(below_is_uniform_and_bounded),
-    CASE(binomial_probabilities), CASE(binomial_of_many_trials), CASE(hypergeometric_probabilities))
+CHECK_MAIN(CASE(first_draws_are_draw_zero), CASE(many_uniforms_are_the_single_ones),
+    CASE(normal_exponential_uniform_moments), CASE(gamma_moments_on_both_sides_of_shape_one),
+    CASE(poisson_probabilities), CASE(below_is_uniform_and_bounded), CASE(binomial_probabilities),
+    CASE(binomial_of_many_trials), CASE(hypergeometric_probabilities))
