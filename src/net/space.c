@@ -58,6 +58,7 @@ static void bounds_find(net_space *s) {
     for (int i = 0; i <= SPACE_BOUNDS; i++) {
         s->bound[i] = fmax(space_probability(s, fmin(i * s->bound_step, far)), last);
         s->hazard[i] = -log1p(-s->bound[i]);
+        s->per_hazard[i] = 1 / s->hazard[i];
     }
 }
 
@@ -204,6 +205,7 @@ static lw_err walk_reserve(net_space *s) {
         LW_TRY(lw_alloc(n, sizeof *s->gap2[d], "cells in reach", &s->gap2[d]));
         LW_TRY(lw_alloc(n, sizeof *s->share[d], "cells in reach", &s->share[d]));
     }
+    LW_TRY(lw_alloc((size_t)s->n_cell[0], sizeof *s->hazard_of, "cells in reach", &s->hazard_of));
     return lw_alloc((size_t)s->n_cell[0], sizeof *s->bound_of, "cells in reach", &s->bound_of);
 }
 
@@ -240,6 +242,7 @@ void net_space_destroy(net_space **space) {
         lw_free(s->share[d]);
     }
     lw_free(s->bound_of);
+    lw_free(s->hazard_of);
     lw_free(s->drawn);
     lw_free(s->sum);
     lw_free(s->visited);

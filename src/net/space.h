@@ -23,7 +23,8 @@ struct net_space {
     uint32_t *source; /* [begin[n_cells]] index in pre, ascending within a cell */
     double *place;    /* [begin[n_cells] * n_dim] */
 
-    double bound[SPACE_BOUNDS + 1];  /* at least the probability at and beyond distance i * bound_step */
+    double bound[SPACE_BOUNDS + 1]; /* at least the probability at and beyond distance i * bound_step */
+    double per_hazard[SPACE_BOUNDS + 2];
     double hazard[SPACE_BOUNDS + 2]; /* -log(1 - bound); 0 at the index of what is out of reach */
     double bound_step;
     /* the probability where i <= squares * distance^2 < i + 1 */
@@ -33,6 +34,7 @@ struct net_space {
     int64_t n_along[3], *share[3]; /* of the number of a cell */
     double *gap2[3];               /* square of the shortest way there */
     int32_t *bound_of;             /* of a row: index of the bound, SPACE_BOUNDS + 1 out of reach */
+    double *hazard_of;             /* of a row: hazards of the members */
     uint64_t *drawn;               /* [n_drawn] the last list: source << 32 | its number in `source` */
     int64_t n_drawn, drawn_room;
     double x[3]; /* the last target's place */

@@ -8,7 +8,7 @@
 #include <math.h>
 #include "space.h"
 
-enum { TRIES = 1000 };
+enum { TRIES = 1000, PORTION = 32 };
 
 /* First cell and number of cells along a dimension that a target at x reaches. */
 static void range_along(const net_space *s, int32_t d, double x, int64_t *first, int64_t *n) {
@@ -94,12 +94,11 @@ static inline double distance2(const net_space *s, const double *x, int64_t at) 
 /* Whether u < probability of the source at a place. */
 static inline bool below_probability(const net_space *s, const double *x, int64_t at, double u) {
     double d2 = distance2(s, x, at), square = d2 * s->squares;
-    if (square < SPACE_SQUARES) {
-        int i = (int)square;
-        if (u < s->at_least[i]) return true;
-        if (u > s->at_most[i]) return false;
-    }
-    return u < space_probability(s, sqrt(d2));
+    if (!(square < SPACE_SQUARES)) return u < space_probability(s, sqrt(d2));
+    int i = (int)square;
+    bool sure = u < s->at_least[i];
+    if (__builtin_expect(sure != (u <= s->at_most[i]), 0)) return u < space_probability(s, sqrt(d2));
+    return sure;
 }
 
 static lw_err drawn_reserve(net_space *s, net_draw *d, int64_t n) {
@@ -111,40 +110,70 @@ static lw_err drawn_reserve(net_space *s, net_draw *d, int64_t n) {
     return LW_OK;
 }
 
-/* Who is hit in a cell of a bound, `skip` being what is left of an exponential number. */
-static lw_err cell_draw(net_space *s, net_draw *d, lw_stream *stream, const double *x, int64_t self, int64_t cell,
-    int32_t bound, double *skip) {
-    double hazard = s->hazard[bound], high = s->bound[bound];
-    int64_t at = s->begin[cell], end = s->begin[cell + 1];
-    while (*skip < hazard * (double)(end - at)) {
-        at += (int64_t)(*skip / hazard);
-        *skip = -log(lw_stream_uniform(stream));
+/* Numbers of a stream, taken in portions: the first ones of few are wasted, none is drawn alone. */
+typedef struct uniforms {
+    lw_stream *stream;
+    double number[PORTION], log[PORTION];
+    int at;
+} uniforms;
+
+static inline int uniform_next(uniforms *u) {
+    if (u->at == PORTION) {
+        lw_stream_uniforms(u->stream, PORTION, u->number, u->log);
+        u->at = 0;
+    }
+    return u->at++;
+}
+
+/* Who is hit in a cell of a bound, `skip` being what is left of an exponential number. Whoever is hit is written down
+ * and counted when kept, so that chance decides about no jump. Room for all members is there. */
+static double cell_draw(
+    net_space *s, uniforms *u, const double *x, int64_t self, int64_t cell, int32_t bound, double skip) {
+    double hazard = s->hazard[bound], per_hazard = s->per_hazard[bound], high = s->bound[bound];
+    int64_t at = s->begin[cell], end = s->begin[cell + 1], n = s->n_drawn;
+    while (skip < hazard * (double)(end - at)) {
+        at += (int64_t)(skip * per_hazard);
+        skip = -u->log[uniform_next(u)];
         if (at >= end) break; /* rounding */
-        if (below_probability(s, x, at, lw_stream_uniform(stream) * high) && s->source[at] != self) {
-            LW_TRY(drawn_reserve(s, d, s->n_drawn + 1));
-            s->drawn[s->n_drawn++] = (uint64_t)s->source[at] << 32 | (uint64_t)at;
-        }
+        uint64_t source = s->source[at];
+        bool kept = below_probability(s, x, at, u->number[uniform_next(u)] * high);
+        s->drawn[n] = source << 32 | (uint64_t)at;
+        n += kept & ((int64_t)source != self);
         if (++at == end) break;
     }
-    if (at < end) *skip -= hazard * (double)(end - at);
-    return LW_OK;
+    s->n_drawn = n;
+    return at < end ? skip - hazard * (double)(end - at) : skip;
+}
+
+static void hazards_find(net_space *s, int64_t row) {
+    const int64_t *share = s->share[0], *begin = s->begin + row;
+    const int32_t *bound_of = s->bound_of;
+    double *out = s->hazard_of;
+    for (int64_t i = 0; i < s->n_along[0]; i++) {
+        int64_t n = begin[share[i] + 1] - begin[share[i]];
+        out[i] = n > 0 ? s->hazard[bound_of[i]] * (double)n : 0;
+    }
 }
 
 /* Skips are exponential in the sum of hazards, which has no memory, so one walks on from cell to cell. */
 static lw_err draw_bernoulli(net_space *s, net_draw *d, lw_stream *stream, const double *x, int64_t self) {
-    double skip = -log(lw_stream_uniform(stream));
+    uniforms u = {.stream = stream};
+    u.at = PORTION;
+    double skip = -u.log[uniform_next(&u)];
     s->n_drawn = 0;
     if (!walk_start(s, x)) return LW_OK;
     for (int64_t k = 0; k < s->n_along[2]; k++)
         for (int64_t j = 0; j < s->n_along[1]; j++) {
             int64_t row = row_start(s, j, k);
+            hazards_find(s, row);
             for (int64_t i = 0; i < s->n_along[0]; i++) {
-                int64_t cell = row + s->share[0][i], n = s->begin[cell + 1] - s->begin[cell];
-                double all = s->hazard[s->bound_of[i]] * (double)n;
-                if (skip >= all)
-                    skip -= all;
-                else if (n > 0)
-                    LW_TRY(cell_draw(s, d, stream, x, self, cell, s->bound_of[i], &skip));
+                if (skip >= s->hazard_of[i]) {
+                    skip -= s->hazard_of[i];
+                    continue;
+                }
+                int64_t cell = row + s->share[0][i];
+                LW_TRY(drawn_reserve(s, d, s->n_drawn + s->begin[cell + 1] - s->begin[cell]));
+                skip = cell_draw(s, &u, x, self, cell, s->bound_of[i], skip);
             }
         }
     net_sort_from(s->drawn, d->scratch, s->n_drawn, 32, 32 + net_sort_bits((uint64_t)s->rule.pre->size));
