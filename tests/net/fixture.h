@@ -123,10 +123,10 @@ static inline lw_projection_spec plain(int pre, int post, lw_rule rule, int64_t 
 }
 
 /* Collective. */
-static inline lw_net *fixture_build(const lw_comm *comm, lw_partition partition, uint64_t seed, lw_population_spec *pop,
-    int n_pop, const lw_projection_spec *proj, int n_proj) {
+static inline lw_net *fixture_build(const lw_comm *comm, lw_partition partition, uint64_t seed, double dt,
+    lw_population_spec *pop, int n_pop, const lw_projection_spec *proj, int n_proj) {
     lw_net_spec spec = {.seed = seed,
-        .dt = 0.5,
+        .dt = dt,
         .n_pop = n_pop,
         .n_proj = n_proj,
         .pop = pop,
@@ -140,13 +140,13 @@ static inline lw_net *fixture_build(const lw_comm *comm, lw_partition partition,
 
 /* The same network on one rank and on all, for every partition. Collective. */
 static inline void fixture_any_ranks(
-    uint64_t seed, lw_population_spec *pop, int n_pop, const lw_projection_spec *proj, int n_proj) {
+    uint64_t seed, double dt, lw_population_spec *pop, int n_pop, const lw_projection_spec *proj, int n_proj) {
     lw_comm *self = NULL;
     CHECK_OK(lw_comm_self(&self));
-    lw_net *alone = fixture_build(self, LW_PARTITION_BLOCK, seed, pop, n_pop, proj, n_proj);
+    lw_net *alone = fixture_build(self, LW_PARTITION_BLOCK, seed, dt, pop, n_pop, proj, n_proj);
     uint64_t expected = net_digest(alone);
     for (int partition = LW_PARTITION_BLOCK; partition <= LW_PARTITION_SCOTCH; partition++) {
-        lw_net *net = fixture_build(world(), (lw_partition)partition, seed, pop, n_pop, proj, n_proj);
+        lw_net *net = fixture_build(world(), (lw_partition)partition, seed, dt, pop, n_pop, proj, n_proj);
         CHECK(net_digest(net) == expected);
         lw_net_destroy(&net);
     }

@@ -32,13 +32,13 @@ static void every_kind(lw_projection_spec *proj) {
 
 static lw_net *build(
     const lw_comm *comm, lw_partition partition, uint64_t seed, const lw_projection_spec *proj, int n) {
-    return fixture_build(comm, partition, seed, pops, 3, proj, n);
+    return fixture_build(comm, partition, seed, 0.5, pops, 3, proj, n);
 }
 
 TEST(same_network_on_any_ranks_and_partition) {
     lw_projection_spec proj[N_KINDS];
     every_kind(proj);
-    fixture_any_ranks(7, pops, 3, proj, N_KINDS);
+    fixture_any_ranks(7, 0.5, pops, 3, proj, N_KINDS);
 }
 
 static int by_opposite(const void *a, const void *b) {

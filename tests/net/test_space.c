@@ -71,17 +71,7 @@ static void every_kind(lw_projection_spec *proj, bool periodic) {
 
 static lw_net *build(
     const lw_comm *comm, lw_partition partition, uint64_t seed, const lw_projection_spec *proj, int n_proj) {
-    lw_net_spec spec = {.seed = seed,
-        .dt = 0.1,
-        .n_pop = 4,
-        .n_proj = n_proj,
-        .pop = pops,
-        .proj = proj,
-        .partition = partition,
-        .weight_type = LW_F64};
-    lw_net *net = NULL;
-    CHECK_OK(lw_net_create(comm, &spec, &net));
-    return net;
+    return fixture_build(comm, partition, seed, 0.1, pops, 4, proj, n_proj);
 }
 
 TEST(same_network_on_any_ranks_and_partition) {

@@ -25,13 +25,13 @@ static void every_kind(lw_projection_spec *proj) {
 
 static lw_net *build(
     const lw_comm *comm, lw_partition partition, uint64_t seed, const lw_projection_spec *proj, int n) {
-    return fixture_build(comm, partition, seed, pops, 2, proj, n);
+    return fixture_build(comm, partition, seed, 0.5, pops, 2, proj, n);
 }
 
 TEST(same_network_on_any_ranks_and_partition) {
     lw_projection_spec proj[N_RULES];
     every_kind(proj);
-    fixture_any_ranks(7, pops, 2, proj, N_RULES);
+    fixture_any_ranks(7, 0.5, pops, 2, proj, N_RULES);
 }
 
 TEST(numbers_are_exact) {
