@@ -3,34 +3,13 @@
  * The neuron models of the literature against closed solutions, formulas worked step by step, fine Runge-Kutta
  * solutions, and reference solutions of scipy (Dormand-Prince 8(5,3), tolerances 1e-12, spikes by event detection).
  */
-#include "bench.h"
-
-static bench b;
+#include "one_neuron.h"
 
 static void param(const char *name, double value) {
     int p = lw_model_param_find(b.model, name);
     CHECK(p >= 0);
     for (int i = 0; p >= 0 && i < BENCH_N; i++)
         b.param[p][i] = value;
-}
-/* one neuron in double, default parameters, no input */
-static void start(const char *name, double dt) {
-    const lw_model *m = lw_model_builtin(name);
-    bench_start(&b, m, 1, 0, 1, 1, 1);
-    b.n = 1;
-    b.dt = dt;
-    b.refractory[0] = 0;
-    for (int p = 0; p < m->n_param; p++)
-        b.param[p][0] = m->param[p].value;
-    for (int k = 0; k < m->n_input; k++)
-        b.input.room[k][0] = 0;
-}
-static void ready(void) {
-    const double *at[BENCH_ARRAYS];
-    for (int p = 0; p < BENCH_ARRAYS; p++)
-        at[p] = b.param[p];
-    bench_derive(&b);
-    b.model->init(1, b.dt, at, (double *const *)b.state.at);
 }
 /* true: a spike */
 static bool step(void) {

@@ -4,38 +4,13 @@
  * iaf_psc_delta, equal time constants included; chains against a fine Runge-Kutta; methods and functions against the
  * same formulas written by hand.
  */
-#include "bench.h"
-
-static bench b;
+#include "one_neuron.h"
 
 static void set_param(const char *name, double value) {
     int p = lw_model_param_find(b.model, name);
     CHECK(p >= 0);
     for (int i = 0; p >= 0 && i < BENCH_N; i++)
         b.param[p][i] = value;
-}
-
-/* one neuron in double, default parameters and initial state, no input */
-static void start(const char *name, double dt) {
-    const lw_model *m = lw_model_builtin(name);
-    for (int i = 0; !m; i++)
-        if (strcmp(bench_model_at(i)->name, name) == 0) m = bench_model_at(i);
-    bench_start(&b, m, 1, 0, 1, 1, 1);
-    b.n = 1;
-    b.dt = dt;
-    b.refractory[0] = 0;
-    for (int p = 0; p < m->n_param; p++)
-        b.param[p][0] = m->param[p].value;
-    for (int k = 0; k < m->n_input; k++)
-        b.input.room[k][0] = 0;
-}
-
-static void ready(void) {
-    const double *param[BENCH_ARRAYS];
-    for (int p = 0; p < BENCH_ARRAYS; p++)
-        param[p] = b.param[p];
-    bench_derive(&b);
-    b.model->init(1, b.dt, param, (double *const *)b.state.at);
 }
 
 static void step(void) {
