@@ -214,4 +214,15 @@ double lw_dist_value(const lw_dist *d, int64_t index, uint64_t seed, lw_purpose 
 void lw_dist_values(const lw_dist *d, int64_t n, const int64_t *index, uint64_t seed, lw_purpose purpose,
     const uint64_t *a, const uint64_t *b, double *out);
 
+/* ------------------------------------------------------------------ sums without rounding (exact.c) */
+
+/** A sum of doubles that does not depend on their order: fixed point in units of 2^-75, held in two integers (their sum
+ * over processes is a sum of integers). Each number is rounded to that unit once. Numbers of 2^40 and more, infinities
+ * and NaN make the sum NaN; the sum has to stay below 2^43. */
+enum { LW_EXACT_WORDS = 3 };
+/** sum[3 i ..] += x[i], i < n. Begin with zeros. */
+void lw_exact_add(int64_t n, const double *x, int64_t *sum);
+/** x[i] <- sum[3 i ..] */
+void lw_exact_get(int64_t n, const int64_t *sum, double *x);
+
 #endif

@@ -83,6 +83,9 @@ typedef struct lw_train_spec {
     bool reset_detached;
     lw_dtype precision;
     uint64_t seed;
+    /* > 0: gradients and losses are made in pieces of so many samples, whose sums are exact (lw_exact_add): weights
+     * then have the same bits for any number of replicas. batch must be a multiple of lanes * replicas. 0: off */
+    int32_t lanes;
 } lw_train_spec;
 /** Adam with learning rate 1e-3, cross-entropy at every step, superspike; populations and the like remain to be set. */
 static inline lw_train_spec lw_train_spec_default(void) {

@@ -36,6 +36,9 @@ static lw_err spec_check(
         "the network lives on %d ranks but a replica has %d", lw_comm_size(lw_net_comm(net)), grid->parts);
     LW_CHECK(spec->batch >= 1 && spec->batch % grid->replicas == 0, LW_EUSE,
         "batch is %d, allowed are multiples of the %d replicas", spec->batch, grid->replicas);
+    LW_CHECK(spec->lanes >= 0 && (spec->lanes == 0 || spec->batch % (spec->lanes * grid->replicas) == 0), LW_EUSE,
+        "batch is %d, allowed with %d replicas of pieces of %d samples are multiples of %d", spec->batch,
+        grid->replicas, spec->lanes, spec->lanes * grid->replicas);
     LW_CHECK(loss->pop >= 0 && loss->pop < n_pop, LW_EUSE, "read-out population is number %d, allowed are 0 to %d",
         loss->pop, n_pop - 1);
     LW_CHECK(spec->input_pop >= 0 && spec->input_pop < n_pop, LW_EUSE,
@@ -70,9 +73,13 @@ lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, 
     p->spec = *spec;
     p->spec.loss.rate_pop = NULL; /* borrowed by rates_create only */
     p->n_steps = n_steps;
-    p->width = spec->batch / grid->replicas;
-    LW_TRY_TO(lw_alloc((size_t)p->width, sizeof *p->sample, "sample numbers", &p->sample), agree);
-    LW_TRY_TO(batch_create(data, n_steps, p->width, &p->batch), agree);
+    p->width = spec->lanes > 0 ? spec->lanes : spec->batch / grid->replicas;
+    p->n_pieces = spec->batch / grid->replicas / p->width;
+    LW_TRY_TO(lw_alloc((size_t)(p->n_pieces * p->width), sizeof *p->sample, "sample numbers", &p->sample), agree);
+    LW_TRY_TO(lw_alloc((size_t)p->n_pieces, sizeof(batch *), "pieces of a batch", &p->piece), agree);
+    for (int64_t k = 0; k < p->n_pieces; k++)
+        LW_TRY_TO(batch_create(data, n_steps, p->width, &p->piece[k]), agree);
+    pass_pick(p, 0);
     LW_TRY_TO(loss_create(&spec->loss, grid->part, net, n_steps, p->width, spec->precision, &p->loss), agree);
     LW_TRY_TO(rates_create(&spec->loss, net, n_steps, p->width, spec->precision, &p->rates), agree);
 agree:
@@ -100,18 +107,28 @@ void pass_destroy(pass **p) {
     lw_sim_destroy(&(*p)->sim);
     rates_destroy(&(*p)->rates);
     loss_destroy(&(*p)->loss);
-    batch_destroy(&(*p)->batch);
+    for (int64_t k = 0; (*p)->piece && k < (*p)->n_pieces; k++)
+        batch_destroy(&(*p)->piece[k]);
+    lw_free((*p)->piece);
     lw_free((*p)->sample);
     lw_free(*p);
     *p = NULL;
 }
 
+void pass_pick(pass *p, int64_t k) {
+    p->batch = p->piece[k];
+}
+
 lw_err pass_load(pass *p) {
     double count[2] = {0, 0};
-    lw_err err = batch_load(p->batch, p->sample);
+    lw_err err = LW_OK;
+    for (int64_t k = 0; k < p->n_pieces && err == LW_OK; k++) {
+        err = batch_load(p->piece[k], p->sample + k * p->width);
+        if (err != LW_OK) break;
+        count[0] += loss_count(p->loss, p->piece[k]);
+        count[1] += (double)p->piece[k]->n_present;
+    }
     LW_TRY(lw_comm_agree(p->grid->world, err));
-    count[0] = loss_count(p->loss, p->batch);
-    count[1] = (double)p->batch->n_present;
     lw_comm_sum_f64(p->grid->peers, count, 2);
     p->counted = count[0];
     p->samples = count[1];
@@ -148,6 +165,13 @@ void pass_tally_sum(const lw_grid *grid, pass_tally *tally) {
     lw_comm_sum_f64(grid->peers, (double *)tally, PASS_TALLY_SIZE);
 }
 
+void pass_exact_sum(const lw_grid *grid, int64_t *sum, pass_tally *tally) {
+    enum { LOCAL = PASS_TALLY_SIZE - PASS_TALLY_LOCAL };
+    lw_comm_sum_i64(grid->part, sum + (size_t)LW_EXACT_WORDS * LOCAL, LW_EXACT_WORDS * PASS_TALLY_LOCAL);
+    lw_comm_sum_i64(grid->peers, sum, LW_EXACT_WORDS * PASS_TALLY_SIZE);
+    lw_exact_get(PASS_TALLY_SIZE, sum, (double *)tally);
+}
+
 double pass_tally_loss(const pass_tally *tally) {
     return tally->loss.loss / fmax(tally->loss.counted, 1) + tally->penalty / fmax(tally->samples, 1);
 }
@@ -167,19 +191,28 @@ double pass_tally_rate(const pass *p, double spikes, double samples) {
 
 lw_err pass_measure(pass *p, const int64_t *list, int64_t n, const char *what, const lw_watch *watch,
     void (*visit)(void *payload, const pass *p), void *payload, pass_tally *tally) {
+    int64_t sum[LW_EXACT_WORDS * PASS_TALLY_SIZE] = {0};
     *tally = (pass_tally){0};
     for (int64_t begin = 0; begin < n; begin += p->spec.batch) {
-        for (int64_t lane = 0; lane < p->width; lane++) {
-            int64_t i = begin + p->grid->replica * p->width + lane;
-            p->sample[lane] = i >= n ? -1 : list ? list[i] : i;
+        for (int64_t k = 0; k < p->n_pieces * p->width; k++) {
+            int64_t i = begin + pass_place(p, 0) + k;
+            p->sample[k] = i >= n ? -1 : list ? list[i] : i;
         }
         LW_TRY(pass_load(p));
-        lw_err err = pass_forward(p, false, tally);
-        LW_TRY(lw_comm_agree(p->grid->world, err));
-        if (visit) visit(payload, p);
+        for (int64_t k = 0; k < p->n_pieces; k++) {
+            pass_tally one = {0};
+            pass_pick(p, k);
+            lw_err err = pass_forward(p, false, p->spec.lanes > 0 ? &one : tally);
+            LW_TRY(lw_comm_agree(p->grid->world, err));
+            if (p->spec.lanes > 0) lw_exact_add(PASS_TALLY_SIZE, (const double *)&one, sum);
+            if (visit) visit(payload, p);
+        }
         int64_t done = begin + p->spec.batch;
         if (watch) LW_TRY(watch->tick(watch->payload, what, done < n ? done : n, n));
     }
-    pass_tally_sum(p->grid, tally);
+    if (p->spec.lanes > 0)
+        pass_exact_sum(p->grid, sum, tally);
+    else
+        pass_tally_sum(p->grid, tally);
     return LW_OK;
 }

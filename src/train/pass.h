@@ -21,13 +21,15 @@ typedef struct pass {
     const lw_grid *grid; /* borrowed */
     lw_net *net;         /* borrowed */
     lw_train_spec spec;
-    int64_t n_steps, width; /* width: lanes of this replica = spec.batch / replicas */
+    int64_t n_steps, width; /* width: lanes of the engine = samples of a piece */
+    int64_t n_pieces;       /* of this replica in a batch; 1 unless spec.lanes asks for more */
     lw_sim *sim;
     lw_tape *tape;
-    batch *batch;
+    batch **piece; /* [n_pieces] */
+    batch *batch;  /* the piece in work */
     loss_work *loss;
     rates *rates;
-    int64_t *sample;         /* [width] of this replica */
+    int64_t *sample;         /* [n_pieces, width] of this replica */
     double counted, samples; /* of the loaded batch, all replicas */
 } pass;
 
@@ -39,8 +41,14 @@ void pass_destroy(pass **p);
 /** Load this replica's samples (p->sample, -1: none) and count over replicas what the loss is divided by.
  * **Collective** over the world. */
 lw_err pass_load(pass *p) LW_MUST_CHECK;
-/** From the initial state through all steps; adds this replica's sums to the tally. derive: prepare the derivative of
- * the mean loss of the whole batch. **Collective** over the partition. */
+/** Piece k of the loaded batch is what the next pass_forward runs. **Local**. */
+void pass_pick(pass *p, int64_t k);
+/** Place in the batch of the first sample of this replica's piece k. */
+static inline int64_t pass_place(const pass *p, int64_t k) {
+    return (p->grid->replica * p->n_pieces + k) * p->width;
+}
+/** From the initial state through all steps of the piece; adds this replica's sums to the tally. derive: prepare the
+ * derivative of the mean loss of the whole batch. **Collective** over the partition. */
 lw_err pass_forward(pass *p, bool derive, pass_tally *tally) LW_MUST_CHECK;
 /** grad += this replica's part of the gradient. After pass_forward with derive. **Collective** over the partition. */
 lw_err pass_backward(pass *p, double *grad) LW_MUST_CHECK;
@@ -49,6 +57,9 @@ bool pass_seed(void *payload, int pop, int64_t t, void *out_adj);
 /** Sum over replicas, and what is per rank over the partition: equal bits on all ranks afterwards. **Collective** over
  * the world. */
 void pass_tally_sum(const lw_grid *grid, pass_tally *tally);
+/** The same for tallies of pieces that were added exactly (lw_exact_add, [PASS_TALLY_SIZE] numbers). **Collective**
+ * over the world. */
+void pass_exact_sum(const lw_grid *grid, int64_t *sum, pass_tally *tally);
 /** Mean loss with penalty, accuracy (NaN for regression), rmse (NaN for classification), mean rate in Hz of a summed
  * tally. */
 double pass_tally_loss(const pass_tally *tally);

@@ -22,6 +22,7 @@ struct lw_trainer {
     double
         *vector[OPTIMIZER_MOMENTS_MAX + 2]; /* moments, scale (with has_scale), best weights; [theta->n_local] each */
     double *x, *grad;                       /* [theta->n_local] */
+    int64_t *exact;                         /* [theta->n_local, LW_EXACT_WORDS] with spec.lanes */
     lw_trainer_state state;
     lw_metrics *metrics;
     int64_t n_metrics, metrics_room;
@@ -45,6 +46,7 @@ static lw_err trainer_room(lw_trainer *t) {
         LW_TRY(lw_alloc(n, sizeof *t->vector[i], "the optimiser's state", &t->vector[i]));
     LW_TRY(lw_alloc(n, sizeof *t->x, "the weights", &t->x));
     LW_TRY(lw_alloc(n, sizeof *t->grad, "the gradient", &t->grad));
+    if (t->spec.lanes > 0) LW_TRY(lw_alloc(n, LW_EXACT_WORDS * sizeof *t->exact, "the exact gradient", &t->exact));
     return LW_OK;
 }
 
@@ -94,24 +96,42 @@ void lw_trainer_destroy(lw_trainer **trainer) {
         lw_free(t->vector[i]);
     lw_free(t->x);
     lw_free(t->grad);
+    lw_free(t->exact);
     lw_free(t->metrics);
     lw_free(t);
     *trainer = NULL;
 }
 
-/* Loss and gradient of the present batch, summed over replicas. Collective over the world. */
+/* grad <- gradient of the mean loss of the present batch, summed over replicas. Collective over the world. */
 static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
     pass *p = t->pass;
-    int64_t begin = t->state.batch_in_epoch * t->spec.batch + t->grid->replica * p->width;
-    for (int64_t lane = 0; lane < p->width; lane++)
-        p->sample[lane] = order_sample(t->order, t->state.epoch, begin + lane);
+    int64_t n = t->theta->n_local, sum[LW_EXACT_WORDS * PASS_TALLY_SIZE] = {0};
+    int64_t begin = t->state.batch_in_epoch * t->spec.batch + pass_place(p, 0);
+    bool exact = t->spec.lanes > 0;
+    for (int64_t k = 0; k < p->n_pieces * p->width; k++)
+        p->sample[k] = order_sample(t->order, t->state.epoch, begin + k);
     LW_TRY(pass_load(p));
-    memset(t->grad, 0, (size_t)t->theta->n_local * sizeof *t->grad);
-    lw_err err = pass_forward(p, true, tally);
-    if (err == LW_OK) err = pass_backward(p, t->grad);
-    LW_TRY(lw_comm_agree(t->grid->world, err));
-    lw_comm_sum_f64(t->grid->peers, t->grad, t->theta->n_local);
-    pass_tally_sum(t->grid, tally);
+    if (exact) memset(t->exact, 0, (size_t)n * LW_EXACT_WORDS * sizeof *t->exact);
+    for (int64_t k = 0; k < p->n_pieces; k++) {
+        pass_tally one = {0};
+        memset(t->grad, 0, (size_t)n * sizeof *t->grad);
+        pass_pick(p, k);
+        lw_err err = pass_forward(p, true, &one);
+        if (err == LW_OK) err = pass_backward(p, t->grad);
+        LW_TRY(lw_comm_agree(t->grid->world, err));
+        *tally = one;
+        if (!exact) continue;
+        lw_exact_add(n, t->grad, t->exact);
+        lw_exact_add(PASS_TALLY_SIZE, (const double *)&one, sum);
+    }
+    if (exact) {
+        lw_comm_sum_i64(t->grid->peers, t->exact, LW_EXACT_WORDS * n);
+        lw_exact_get(n, t->exact, t->grad);
+        pass_exact_sum(t->grid, sum, tally);
+    } else {
+        lw_comm_sum_f64(t->grid->peers, t->grad, n);
+        pass_tally_sum(t->grid, tally);
+    }
     return LW_OK;
 }
 

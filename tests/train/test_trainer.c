@@ -181,6 +181,45 @@ TEST(replicas_hold_equal_bits) {
     lw_comm_stop(&world);
 }
 
+/* weights, losses and the best epoch have the same bits for any number of replicas when pieces of the batch are added
+ * exactly, and others when they are not (or this says nothing) */
+TEST(pieces_give_equal_bits_on_any_grid) {
+    lw_comm *world = world_start(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    int size = lw_comm_size(world);
+    for (int plain = 0; plain < 2; plain++) {
+        job alone = job_of(true), many;
+        toy_net_spec net = spiking(true);
+        alone.spec.lanes = plain ? 0 : 1;
+        alone.spec.validation = 0.2;
+        alone.spec.loss.rate_weight = 10;
+        alone.spec.loss.rate_upper = 0.05;
+        many = alone;
+        job_start(&alone, self, 1, &net, true);
+        job_start(&many, world, size, &net, true);
+        CHECK_OK(lw_trainer_run(alone.trainer, NULL, NULL));
+        CHECK_OK(lw_trainer_run(many.trainer, NULL, NULL));
+        bool same = theta_bits(&alone) == theta_bits(&many);
+        CHECK(size == 1 || same == !plain);
+        lw_metrics a = metrics_last(alone.trainer), b = metrics_last(many.trainer);
+        CHECK_REL(b.loss, a.loss, 1e-9);
+        if (!plain) CHECK(a.loss == b.loss && a.validation_loss == b.validation_loss && a.grad_norm == b.grad_norm);
+        job_end(&alone);
+        job_end(&many);
+    }
+    job j = job_of(true);
+    toy_net_spec net = spiking(true);
+    j.spec.lanes = 5;
+    CHECK_OK(lw_grid_create(world, 1, &j.grid));
+    CHECK_OK(toy_net(j.grid->part, &net, &j.net));
+    j.source = toy_source(&j.toy, SAMPLES, true);
+    CHECK_FAILS(lw_trainer_create(j.grid, j.net, &j.spec, &j.source, &j.trainer), LW_EUSE,
+        "batch is 12, allowed with 1 replicas of pieces of 5 samples are multiples of 5");
+    job_end(&j);
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
 /* a watch that stops after a number of ticks */
 static lw_err stop_tick(void *payload, const char *what, int64_t done, int64_t total) {
     int *left = payload;
@@ -375,5 +414,6 @@ TEST(impossible_problems_are_refused) {
 }
 
 CHECK_MAIN(CASE(training_learns), CASE(regression_learns), CASE(every_grid_gives_the_same_losses),
-    CASE(replicas_hold_equal_bits), CASE(stop_and_resume_is_uninterrupted), CASE(clipping_limits_the_step),
-    CASE(early_stopping_keeps_the_best), CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
+    CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(stop_and_resume_is_uninterrupted),
+    CASE(clipping_limits_the_step), CASE(early_stopping_keeps_the_best), CASE(a_bad_sample_ends_all_ranks),
+    CASE(impossible_problems_are_refused))
