@@ -43,6 +43,12 @@ _Noreturn void lw_comm_abort(const lw_comm *comm, int status);
 void lw_comm_sum_f64(const lw_comm *comm, double *x, int64_t n);
 void lw_comm_sum_f32(const lw_comm *comm, float *x, int64_t n);
 void lw_comm_sum_i64(const lw_comm *comm, int64_t *x, int64_t n);
+/** lw_comm_sum_f64 in two halves, with the same bits: begin sends off and comes back at once, other work may follow,
+ * end completes. x stays where it is and is not touched in between. Sums may overlap one another; all ranks begin them,
+ * and end them, in the same order. **Collective**. */
+typedef struct lw_comm_sum lw_comm_sum;
+lw_err lw_comm_sum_begin(const lw_comm *comm, double *x, int64_t n, lw_comm_sum **out) LW_MUST_CHECK;
+void lw_comm_sum_end(lw_comm_sum **sum);
 void lw_comm_max_i64(const lw_comm *comm, int64_t *x, int64_t n);
 void lw_comm_min_i64(const lw_comm *comm, int64_t *x, int64_t n);
 void lw_comm_max_f64(const lw_comm *comm, double *x, int64_t n);

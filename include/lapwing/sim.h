@@ -288,6 +288,9 @@ const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t);
 typedef struct lw_tape_seed {
     void *payload;
     bool (*seed)(void *payload, int pop, int64_t t, void *out_adj);
+    /** NULL, or told once per block of theta that its gradient is complete, in an order that is the same for all ranks
+     * with the same part of the network: so that sums over replicas can begin while other blocks are still gathered. */
+    void (*ready)(void *payload, int block);
 } lw_tape_seed;
 /** Adjoint sweep. **Collective**. grad: [theta->n_local] doubles, accumulated (not zeroed). state0_adj: NULL, or per
  * population and state variable arrays [n_local, width] (double) that receive the derivative with respect to the state

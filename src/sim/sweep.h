@@ -77,8 +77,8 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
 /** The adjoints of population pop's inputs at engine step `step`, by port: [n_local, width]. */
 void sweep_grad_add(
     lw_sim *sim, const lw_theta *theta, sweep_grad *g, int pop, int64_t step, char *const *in_adj, double *grad);
-/** Empty all panels into grad. */
-void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, double *grad);
+/** Empty all panels into grad; blocks of weights are reported to seed->ready as they are done. */
+void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const lw_tape_seed *seed, double *grad);
 
 /* ------------------------------------------------------------------ tape */
 

@@ -91,7 +91,15 @@ void sweep_grad_add(
     }
 }
 
-void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, double *grad) {
-    for (int64_t i = 0; i < g->n_panel; i++)
+void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const lw_tape_seed *seed, double *grad) {
+    for (int64_t i = 0; i < g->n_panel; i++) {
+        const sweep_panel *panel = &g->panel[i];
         panel_flush(sim, theta, g, &g->panel[i], grad);
+        for (int b = 0; seed && seed->ready && b < theta->n_blocks; b++) {
+            const lw_theta_block *block = &theta->block[b];
+            if (!block->is_weight) continue;
+            const lw_proj_view *proj = &sim->proj[block->proj];
+            if (proj->post == panel->pop && proj->port == panel->port) seed->ready(seed->payload, b);
+        }
+    }
 }

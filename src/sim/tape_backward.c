@@ -113,9 +113,11 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
         epoch_back(tape, begin, end, seed, grad);
         end = begin;
     }
-    if (grad) sweep_grad_end(sim, tape->theta, &room->grad, grad);
+    if (grad) sweep_grad_end(sim, tape->theta, &room->grad, seed, grad);
     engine_fp_end(mode);
     if (grad && tape->theta) params_back(tape, grad);
+    for (int b = 0; grad && seed && seed->ready && tape->theta && b < tape->theta->n_blocks; b++)
+        if (!tape->theta->block[b].is_weight) seed->ready(seed->payload, b);
     for (int p = 0; state0_adj && p < sim->n_pop; p++)
         for (int i = 0; state0_adj[p] && i < sim->pop[p].model->n_state; i++)
             if (state0_adj[p][i])

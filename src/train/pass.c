@@ -111,6 +111,7 @@ void pass_destroy(pass **p) {
         batch_destroy(&(*p)->piece[k]);
     lw_free((*p)->piece);
     lw_free((*p)->sample);
+    lw_free((*p)->sum);
     lw_free(*p);
     *p = NULL;
 }
@@ -158,6 +159,33 @@ bool pass_seed(void *payload, int pop, int64_t t, void *out_adj) {
 lw_err pass_backward(pass *p, double *grad) {
     lw_tape_seed seed = {.payload = p, .seed = pass_seed};
     return lw_tape_backward(p->tape, &seed, grad, NULL);
+}
+
+/* A block of the gradient is complete. Running out of memory here ends the job: other replicas already wait for it. */
+static void block_ready(void *payload, int block) {
+    pass *p = payload;
+    const lw_theta_block *b = &p->sum_theta->block[block];
+    if (lw_comm_sum_begin(p->grid->peers, p->sum_grad + b->offset, b->count, &p->sum[p->n_sums++]) != LW_OK)
+        lw_comm_abort(p->grid->world, 1);
+}
+
+lw_err pass_backward_sum(pass *p, const lw_theta *theta, double *grad) {
+    lw_tape_seed seed = {.payload = p, .seed = pass_seed, .ready = block_ready};
+    lw_err err = LW_OK;
+    if (!p->sum) {
+        err = lw_alloc((size_t)theta->n_blocks, sizeof(lw_comm_sum *), "sums over replicas", &p->sum);
+        LW_TRY(lw_comm_agree(p->grid->world, err));
+    }
+    p->sum_theta = theta;
+    p->sum_grad = grad;
+    p->n_sums = 0;
+    err = lw_tape_backward(p->tape, &seed, grad, NULL);
+    if (err != LW_OK && p->n_sums > 0) lw_comm_abort(p->grid->world, 1);
+    LW_TRY(lw_comm_agree(p->grid->world, err));
+    LW_ASSERT(p->n_sums == theta->n_blocks);
+    for (int32_t i = 0; i < p->n_sums; i++)
+        lw_comm_sum_end(&p->sum[i]);
+    return LW_OK;
 }
 
 void pass_tally_sum(const lw_grid *grid, pass_tally *tally) {

@@ -29,7 +29,11 @@ typedef struct pass {
     batch *batch;  /* the piece in work */
     loss_work *loss;
     rates *rates;
-    int64_t *sample;         /* [n_pieces, width] of this replica */
+    int64_t *sample;   /* [n_pieces, width] of this replica */
+    lw_comm_sum **sum; /* blocks of theta on their way over the replicas, in the order of their beginning */
+    int32_t n_sums;
+    const lw_theta *sum_theta;
+    double *sum_grad;
     double counted, samples; /* of the loaded batch, all replicas */
 } pass;
 
@@ -52,6 +56,9 @@ static inline int64_t pass_place(const pass *p, int64_t k) {
 lw_err pass_forward(pass *p, bool derive, pass_tally *tally) LW_MUST_CHECK;
 /** grad += this replica's part of the gradient. After pass_forward with derive. **Collective** over the partition. */
 lw_err pass_backward(pass *p, double *grad) LW_MUST_CHECK;
+/** The same, and grad summed over replicas: each block of theta begins to travel when it is complete. **Collective**
+ * over the world. */
+lw_err pass_backward_sum(pass *p, const lw_theta *theta, double *grad) LW_MUST_CHECK;
 /** The seed of the adjoint sweep (lw_tape_seed's function, payload: the pass). */
 bool pass_seed(void *payload, int pop, int64_t t, void *out_adj);
 /** Sum over replicas, and what is per rank over the partition: equal bits on all ranks afterwards. **Collective** over

@@ -117,8 +117,9 @@ static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
         memset(t->grad, 0, (size_t)n * sizeof *t->grad);
         pass_pick(p, k);
         lw_err err = pass_forward(p, true, &one);
-        if (err == LW_OK) err = pass_backward(p, t->grad);
+        if (err == LW_OK && exact) err = pass_backward(p, t->grad);
         LW_TRY(lw_comm_agree(t->grid->world, err));
+        if (!exact) LW_TRY(pass_backward_sum(p, t->theta, t->grad));
         *tally = one;
         if (!exact) continue;
         lw_exact_add(n, t->grad, t->exact);
@@ -129,7 +130,6 @@ static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
         lw_exact_get(n, t->exact, t->grad);
         pass_exact_sum(t->grid, sum, tally);
     } else {
-        lw_comm_sum_f64(t->grid->peers, t->grad, n);
         pass_tally_sum(t->grid, tally);
     }
     return LW_OK;
