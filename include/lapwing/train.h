@@ -155,6 +155,14 @@ lw_trainer_state *lw_trainer_state_get(lw_trainer *trainer);
 const lw_metrics *lw_trainer_metrics(const lw_trainer *trainer, int64_t *n);
 lw_err lw_trainer_metrics_set(lw_trainer *trainer, const lw_metrics *metrics, int64_t n) LW_MUST_CHECK;
 
+/** What this rank sent to the others of its partition in the training batches so far, forward and back. */
+typedef struct lw_traffic {
+    int64_t steps; /* of the network */
+    int64_t bytes, messages;
+    int64_t slots; /* of other ranks' neurons that this rank listens to: its halo */
+} lw_traffic;
+lw_traffic lw_trainer_traffic(const lw_trainer *trainer);
+
 /* ------------------------------------------------------------------ evaluation */
 
 typedef struct lw_evaluation {

@@ -33,6 +33,18 @@ static lw_err epoch_end(void *payload, const lw_metrics *m, bool improved) {
     return metrics_save(j);
 }
 
+/* What the ranks of a partition sent one another, per step of the network, all ranks together; by neuron listened to it
+ * is a constant of the network's activity, whatever the number of ranks. Collective. */
+static json_t *traffic(job *j) {
+    lw_traffic t = lw_trainer_traffic(j->trainer);
+    int64_t sum[3] = {t.bytes, t.messages, t.slots};
+    lw_comm_sum_i64(j->spread->part, sum, 3);
+    double steps = t.steps > 0 ? (double)t.steps : 1, bytes = (double)sum[0] / steps;
+    return json_pack("{s:f, s:f, s:I, s:o}", "bytes_per_step", bytes, "messages_per_step", (double)sum[1] / steps,
+        "halo_neurons", (json_int_t)sum[2], "bytes_per_step_and_halo_neuron",
+        job_real(sum[2] > 0 ? bytes / (double)sum[2] : NAN));
+}
+
 lw_err stage_train(job *j) {
     const lw_experiment *x = j->experiment;
     lw_batch_source data = {0};
@@ -69,6 +81,7 @@ lw_err stage_train(job *j) {
         json_t *result = json_pack("{s:O}", "train", train);
         if (n > 0) json_object_set(result, "loss", json_object_get(train, "loss"));
         json_decref(train);
+        json_object_set_new(result, "exchange", traffic(j));
         job_result(j, "train", result, seconds);
         err = job_save(j, true);
     }

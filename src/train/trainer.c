@@ -26,7 +26,16 @@ struct lw_trainer {
     lw_trainer_state state;
     lw_metrics *metrics;
     int64_t n_metrics, metrics_room;
+    lw_traffic traffic;
 };
+
+/* The engine counts from the beginning of the piece. */
+static void traffic_note(lw_trainer *t) {
+    lw_sim_stats s = lw_sim_stats_get(t->pass->sim);
+    t->traffic.steps += t->pass->n_steps;
+    t->traffic.bytes += s.bytes_sent;
+    t->traffic.messages += s.messages_sent;
+}
 
 static double *scale_of(const lw_trainer *t) {
     return t->has_scale ? t->vector[t->n_moments] : NULL;
@@ -121,6 +130,7 @@ static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
         LW_TRY(lw_comm_agree(t->grid->world, err));
         if (!exact) LW_TRY(pass_backward_sum(p, t->theta, t->grad));
         *tally = one;
+        traffic_note(t);
         if (!exact) continue;
         lw_exact_add(n, t->grad, t->exact);
         lw_exact_add(PASS_TALLY_SIZE, (const double *)&one, sum);
@@ -247,6 +257,14 @@ void lw_trainer_best_restore(lw_trainer *trainer) {
     if (trainer->state.best_epoch == 0) return;
     lw_theta_put(trainer->theta, trainer->net, best_of(trainer));
     lw_sim_refresh(trainer->pass->sim);
+}
+
+lw_traffic lw_trainer_traffic(const lw_trainer *trainer) {
+    lw_traffic traffic = trainer->traffic;
+    lw_slot_view slots = lw_net_slots(trainer->net);
+    for (int64_t s = 0; s < slots.n; s++)
+        traffic.slots += slots.owner[s] != lw_comm_rank(lw_net_comm(trainer->net));
+    return traffic;
 }
 
 const lw_theta *lw_trainer_theta(const lw_trainer *trainer) {

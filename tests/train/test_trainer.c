@@ -220,6 +220,26 @@ TEST(pieces_give_equal_bits_on_any_grid) {
     lw_comm_stop(&world);
 }
 
+/* what goes back is a row of adjoints per step and neuron of the halo; forward come its spikes, 8 bytes each, and the
+ * rows of graded neurons */
+TEST(traffic_goes_with_the_halo) {
+    lw_comm *world = world_start();
+    job j = job_of(true);
+    toy_net_spec net = spiking(true);
+    job_start(&j, world, 1, &net, true);
+    CHECK_INT(lw_trainer_traffic(j.trainer).bytes, 0);
+    CHECK_OK(lw_trainer_run(j.trainer, NULL, NULL));
+    lw_traffic t = lw_trainer_traffic(j.trainer);
+    int64_t sum[2] = {t.bytes, t.slots};
+    lw_comm_sum_i64(world, sum, 2);
+    CHECK_INT(t.steps, 3 * 2 * STEPS); /* epochs, batches */
+    int64_t row = t.steps * sum[1] * j.spec.batch * (int64_t)lw_dtype_size(j.spec.precision);
+    CHECK((sum[1] > 0) == (lw_comm_size(world) > 1));
+    CHECK(sum[0] >= row * (STEPS - 4) / STEPS && sum[0] <= 4 * row);
+    job_end(&j);
+    lw_comm_stop(&world);
+}
+
 /* a watch that stops after a number of ticks */
 static lw_err stop_tick(void *payload, const char *what, int64_t done, int64_t total) {
     int *left = payload;
@@ -414,6 +434,6 @@ TEST(impossible_problems_are_refused) {
 }
 
 CHECK_MAIN(CASE(training_learns), CASE(regression_learns), CASE(every_grid_gives_the_same_losses),
-    CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(stop_and_resume_is_uninterrupted),
-    CASE(clipping_limits_the_step), CASE(early_stopping_keeps_the_best), CASE(a_bad_sample_ends_all_ranks),
-    CASE(impossible_problems_are_refused))
+    CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(traffic_goes_with_the_halo),
+    CASE(stop_and_resume_is_uninterrupted), CASE(clipping_limits_the_step), CASE(early_stopping_keeps_the_best),
+    CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
