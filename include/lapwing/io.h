@@ -152,6 +152,11 @@ lw_err lw_weight_file_close(lw_weight_file **file) LW_MUST_CHECK;
  * "dense", "pruned". **Collective**. */
 lw_err lw_lyapunov_save(const lw_comm *comm, const char *path, const char *name, bool append, const lw_lyapunov *l,
     const lw_net *net) LW_MUST_CHECK;
+/** gradient.h5: the network as in a checkpoint, the batch, and the gradient of what is learned in the same order of
+ * synapses and neurons (src/io/README.md). net: on grid->part, as it was for lw_gradient_run. **Collective** over
+ * grid->world; replica 0 writes. */
+lw_err lw_gradient_save(const lw_grid *grid, const char *path, const lw_net *net, const lw_train_spec *spec,
+    const lw_gradient *gradient, const char *command) LW_MUST_CHECK;
 /** metrics.csv, whole file rewritten to a temporary name and renamed. **Local** (call on rank 0). */
 lw_err lw_metrics_save(const char *path, const lw_metrics *metrics, int64_t n) LW_MUST_CHECK;
 /** Write text to path through a temporary name, fsync and rename. **Local**. */

@@ -199,4 +199,25 @@ typedef struct lw_gradcheck {
 lw_err lw_gradcheck_run(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
     int64_t n_steps, int32_t directions, lw_gradcheck *out) LW_MUST_CHECK;
 
+/* ------------------------------------------------------------------ gradient of one batch */
+
+/** One batch forward and back, with all that another program needs to do the same: for export and comparison. */
+typedef struct lw_gradient {
+    lw_theta *theta;          /* what the next two are about */
+    double *value, *gradient; /* [theta->n_local]; the gradient is that of the whole batch, in all replicas */
+    double loss, accuracy, rmse, counted; /* as in lw_metrics; counted: what the loss is a mean over */
+    int64_t n_steps, n_samples, n_label_rows;
+    int32_t n_channels, n_units;
+    float *x;        /* [n_steps][n_channels][n_samples], on every rank */
+    double *out;     /* [n_steps][n_units][n_samples] emitted by the read-out population, on every rank */
+    int32_t *label;  /* [n_label_rows][n_samples]; NULL for regression */
+    float *target;   /* [n_steps][n_units][n_samples]; NULL for classification */
+    int64_t *spikes; /* [n_local of the net][n_samples] by lid; 0 where a model emits graded values */
+} lw_gradient;
+/** The first n_samples of the data as one batch, with the weights as they are, in the precision of `spec`.
+ *  **Collective** over grid->world. */
+lw_err lw_gradient_run(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    int64_t n_samples, lw_gradient *out) LW_MUST_CHECK;
+void lw_gradient_free(lw_gradient *gradient);
+
 #endif

@@ -45,6 +45,7 @@ lw_err cmd_options_parse(int argc, char **argv, cmd_options *o) {
         DATA,
         LABELS,
         STEPS,
+        SAMPLES,
         RANKS,
         THREADS,
         RATES,
@@ -58,10 +59,10 @@ lw_err cmd_options_parse(int argc, char **argv, cmd_options *o) {
     static const struct option table[] = {{"out", 1, NULL, OUT}, {"set", 1, NULL, SET}, {"seed", 1, NULL, SEED},
         {"resume", 0, NULL, RESUME}, {"replicas", 1, NULL, REPLICAS}, {"quiet", 0, NULL, QUIET},
         {"json", 0, NULL, JSON}, {"stall", 1, NULL, STALL}, {"method", 1, NULL, METHOD}, {"data", 1, NULL, DATA},
-        {"labels", 1, NULL, LABELS}, {"steps", 1, NULL, STEPS}, {"ranks", 1, NULL, RANKS},
-        {"threads", 1, NULL, THREADS}, {"rates", 1, NULL, RATES}, {"machine", 1, NULL, MACHINE},
-        {"calibrate", 0, NULL, CALIBRATE}, {"dry-run", 1, NULL, DRY_RUN}, {"of", 1, NULL, OF}, {"weak", 0, NULL, WEAK},
-        {"help", 0, NULL, HELP}, {NULL, 0, NULL, 0}};
+        {"labels", 1, NULL, LABELS}, {"steps", 1, NULL, STEPS}, {"samples", 1, NULL, SAMPLES},
+        {"ranks", 1, NULL, RANKS}, {"threads", 1, NULL, THREADS}, {"rates", 1, NULL, RATES},
+        {"machine", 1, NULL, MACHINE}, {"calibrate", 0, NULL, CALIBRATE}, {"dry-run", 1, NULL, DRY_RUN},
+        {"of", 1, NULL, OF}, {"weak", 0, NULL, WEAK}, {"help", 0, NULL, HELP}, {NULL, 0, NULL, 0}};
     int64_t x = 0;
     o->command = argv[1];
     o->seed = -1;
@@ -110,6 +111,9 @@ lw_err cmd_options_parse(int argc, char **argv, cmd_options *o) {
             break;
         case STEPS:
             LW_TRY(whole_number("steps", optarg, 1, 1 << 30, &o->steps));
+            break;
+        case SAMPLES:
+            LW_TRY(whole_number("samples", optarg, 1, 1 << 24, &o->samples));
             break;
         case RANKS:
             o->ranks = optarg;

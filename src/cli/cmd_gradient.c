@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * cmd_gradient.c: lapwing gradient: loss and gradient of the first samples of data.train as one batch, into
+ * gradient.h5. What other programs compare with.
+ */
+#include "job.h"
+
+#include <stdio.h>
+
+lw_err cmd_gradient(lw_comm *world, const cmd_options *options) {
+    job *j = NULL;
+    lw_batch_source data = {0};
+    lw_gradient g = {0};
+    char path[4096];
+    cmd_options as_train = *options; /* the stage whose gradient it is */
+    as_train.command = "train";
+    LW_TRY(job_create(world, &as_train, &j));
+    const lw_experiment *x = j->experiment;
+    j->options = options;
+    lw_err err = job_place(j, j->spread);
+    if (err == LW_OK) err = lw_comm_agree(world, lw_experiment_data(x, &x->train_data, &data));
+    int64_t samples = options->samples ? options->samples : x->train.batch;
+    if (!options->samples && samples > data.n_samples) samples = data.n_samples;
+    double begun = lw_time_now();
+    if (err == LW_OK) err = lw_gradient_run(j->spread, j->net, &x->train, &data, samples, &g);
+    if (err == LW_OK && snprintf(path, sizeof path, "%s/gradient.h5", j->out) >= (int)sizeof path)
+        err = LW_FAIL(LW_EUSE, "%s: the path is too long", j->out);
+    if (err == LW_OK) err = lw_gradient_save(j->spread, path, j->net, &x->train, &g, options->line);
+    if (err == LW_OK) {
+        json_t *o = json_pack("{s:o, s:o, s:o, s:I, s:I, s:I}", "loss", job_real(g.loss), "accuracy",
+            job_real(g.accuracy), "rmse", job_real(g.rmse), "samples", (json_int_t)samples, "steps",
+            (json_int_t)g.n_steps, "learnable", (json_int_t)g.theta->n_global);
+        job_result(j, "gradient", json_pack("{s:o}", "gradient", o), lw_time_now() - begun);
+        lw_log(LW_LOG_INFO, "loss %.6g of %lld samples; gradient of %lld numbers in %s", g.loss, (long long)samples,
+            (long long)g.theta->n_global, path);
+        err = job_finish(j);
+    }
+    lw_gradient_free(&g);
+    lw_batch_source_destroy(&data);
+    job_destroy(&j);
+    return err;
+}

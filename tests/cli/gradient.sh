@@ -1,0 +1,28 @@
+# One batch and its gradient: a whole file on any grid with the same content but rounding, and one line for bad input.
+. "$(dirname "$0")/support.sh"
+job=$LAPWING_SOURCE/tests/cli/tiny.yaml
+export HDF5_USE_FILE_LOCKING=FALSE
+for run in "1 1" "2 1" "3 1" "2 2" "4 2"; do
+    set -- $run
+    ranks "$1" gradient "$job" --out "out$1$2" --replicas "$2" --samples 5 --set train.precision=double
+    expect_status 0 "$1 ranks, $2 replicas"
+    equal "$(value out$1$2/summary.json gradient samples)" 5 "samples on $1 ranks"
+    ranks 1 inspect out$1$2/gradient.h5
+    expect_status 0 "the file of $1 ranks is whole"
+    h5diff out11/gradient.h5 out$1$2/gradient.h5 /network /network || fail "the network on $1 ranks differs"
+    for array in input label output spikes; do
+        h5diff out11/gradient.h5 out$1$2/gradient.h5 /batch/$array || fail "$array on $1 ranks differs"
+    done
+    h5diff -p 1e-9 out11/gradient.h5 out$1$2/gradient.h5 /gradient >diff || { fail "the gradient on $1 ranks differs"; cat diff >&2; }
+done
+for n in 1 3; do
+    ranks $n gradient "$job" --out bad --samples 100000; expect_status 2 "too many samples"
+    equal "$(grep -c '^lapwing: .*100000 samples asked, allowed are 1 to' log)" 1 "lines for too many samples"
+    ranks $n gradient "$job" --out bad --samples none; expect_status 2 "no number"
+    equal "$(grep -c '^lapwing: --samples: found "none"' log)" 1 "lines for no number"
+done
+ranks 1 gradient "$job" --out bad --set projections.0.learn=false --set projections.1.learn=false --set projections.2.learn=false \
+    --set 'populations.rec.learn=[]' --set 'populations.out.learn=[]'
+expect_status 2 "nothing to learn"
+equal "$(grep -c '^lapwing: .*nothing is to be learned' log)" 1 "lines for nothing to learn"
+finish

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A network of gradient.h5 stepped by PyTorch, one operation after the other, so that autograd finds the gradient. Weights, delays,
+# parameters and initial states are read from the file; the equations are written here from the models' texts. Nothing of Lapwing runs.
+import h5py
+import numpy as np
+import torch
+
+F = torch.float64
+
+
+# ---- spikes: Heaviside forward, the surrogate's derivative backward
+
+def slope(kind, b, u):
+    x = b * u
+    a = x.abs()
+    if kind == "superspike":
+        return 1 / (1 + a) ** 2
+    if kind == "sigmoid":
+        s = torch.sigmoid(x)
+        return b * s * (1 - s)
+    if kind == "arctan":
+        return 1 / (1 + (np.pi / 2 * x) ** 2)
+    if kind == "triangle":
+        return torch.clamp(1 - a, min=0)
+    if kind == "boxcar":
+        return 0.5 * (a < 1).to(F)
+    if kind == "gaussian":
+        return b * torch.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+    raise ValueError(kind)
+
+
+class Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, u, kind, b, scale):
+        ctx.save_for_backward(u)
+        ctx.surrogate = kind, b, scale
+        return (u >= 0).to(F)
+
+    @staticmethod
+    def backward(ctx, g):
+        kind, b, scale = ctx.surrogate
+        return g * scale * slope(kind, b, ctx.saved_tensors[0]), None, None, None
+
+
+# ---- models: update(state, input by port, parameters, dt) -> state; margin; reset -> what a spike makes of the state
+
+class Relay:
+    output = "h"
+
+    def update(self, s, x, p, dt):
+        return {"h": x["x"] + 0 * s["h"]}
+
+
+class LeakyReadout:
+    output = "v"
+
+    def update(self, s, x, p, dt):
+        beta = torch.exp(-dt / p["tau_mem"])
+        return {"v": p["v_leak"] + beta * (s["v"] - p["v_leak"]) + (1 - beta) * (x["x"] + p["bias"])}
+
+
+class Simple:
+    def update(self, s, x, p, dt):
+        return {"v": torch.exp(-dt / p["tau_mem"]) * s["v"] + x["x"] + p["bias"]}
+
+    def margin(self, s, p):
+        return s["v"] - p["v_th"]
+
+    def reset(self, s, p):
+        return {"v": s["v"] - p["v_th"]}
+
+
+class Perfect(Simple):
+    def update(self, s, x, p, dt):
+        return {"v": s["v"] + x["x"] + p["bias"]}
+
+
+class Cuba(Simple):
+    def update(self, s, x, p, dt):
+        i = torch.exp(-dt / p["tau_syn"]) * s["i"] + x["x"]
+        beta = torch.exp(-dt / p["tau_mem"])
+        return {"i": i, "v": p["v_leak"] + beta * (s["v"] - p["v_leak"]) + (1 - beta) * (i + p["bias"])}
+
+
+class Adaptive(Simple):
+    def update(self, s, x, p, dt):
+        beta = torch.exp(-dt / p["tau_mem"])
+        return {"a": torch.exp(-dt / p["tau_adp"]) * s["a"], "v": beta * s["v"] + (1 - beta) * (x["x"] + p["bias"])}
+
+    def threshold(self, s, p):
+        return p["v_th"] + p["beta_a"] * s["a"]
+
+    def margin(self, s, p):
+        return s["v"] - self.threshold(s, p)
+
+    def reset(self, s, p):
+        rho = torch.exp(-self.dt / p["tau_adp"])
+        return {"v": s["v"] - self.threshold(s, p), "a": s["a"] + 1 - rho}
+
+
+class Hard:
+    refractory, held = "t_ref", ["V_m"]
+
+    def margin(self, s, p):
+        return s["V_m"] - p["V_th"]
+
+    def reset(self, s, p):
+        return {"V_m": p["V_reset"] + 0 * s["V_m"]}
+
+
+class Delta(Hard):
+    def update(self, s, x, p, dt):
+        decay = torch.exp(-dt / p["tau_m"])
+        return {"V_m": p["E_L"] + decay * (s["V_m"] - p["E_L"]) + p["tau_m"] / p["C_m"] * (1 - decay) * p["I_e"] + x["spikes"]}
+
+
+class Exponential(Hard):
+    # the exact solution of V' = -(V - E)/tau_m + i/C with i' = -i/tau, over dt
+    def update(self, s, x, p, dt):
+        decay = torch.exp(-dt / p["tau_m"])
+        v = p["E_L"] + decay * (s["V_m"] - p["E_L"]) + p["tau_m"] / p["C_m"] * (1 - decay) * p["I_e"]
+        new = {}
+        for i, tau, port in (("i_ex", p["tau_syn_ex"], "ex"), ("i_in", p["tau_syn_in"], "in")):
+            d = torch.exp(-dt / tau)
+            v = v + s[i] * p["tau_m"] * tau / (p["C_m"] * (p["tau_m"] - tau)) * (decay - d)
+            new[i] = d * s[i] + x[port]
+        new["V_m"] = v
+        return new
+
+
+class HardUnit(Simple):  # tests/models/ref_lif_hard.model
+    def update(self, s, x, p, dt):
+        return {"v": p["beta"] * s["v"] + (1 - p["beta"]) * (s["i"] + p["bias"]), "i": p["alpha"] * s["i"] + x["x"]}
+
+    def margin(self, s, p):
+        return s["v"] - p["theta"]
+
+    def reset(self, s, p):
+        return {"v": 0 * s["v"]}
+
+
+MODELS = {"relay": Relay, "li": LeakyReadout, "lif_simple": Simple, "if": Perfect, "cuba_lif": Cuba, "alif": Adaptive,
+          "lif_delta": Delta, "lif": Exponential, "ref_lif_hard": HardUnit}
+
+
+# ---- the file
+
+def text(x):
+    return x.decode() if isinstance(x, bytes) else str(x)
+
+
+class Population:
+    def __init__(self, group, gradient):
+        self.name = text(group.attrs["model"])
+        self.model = MODELS[self.name]()
+        self.size = int(group.attrs["size"])
+        self.param, self.learned = {}, {}
+        for name, d in group["parameters"].items():
+            x = torch.tensor(np.broadcast_to(d[...], (self.size,)).astype(np.float64))
+            if gradient is not None and name in gradient:
+                self.learned[name] = x.requires_grad_()
+            self.param[name] = x
+        self.initial = {name: torch.tensor(d[...].astype(np.float64)) for name, d in group["initial"].items()}
+
+
+class Projection:
+    def __init__(self, group, pops, learned):
+        self.pre, self.post = text(group.attrs["pre"]), text(group.attrs["post"])
+        self.port = text(group.attrs["port"])
+        target, source = (torch.tensor(group[k][...].astype(np.int64)) for k in ("target", "source"))
+        n = len(target)
+        self.weight = torch.tensor(np.broadcast_to(group["weight"][...], (n,)).astype(np.float64))
+        if learned:
+            self.weight.requires_grad_()
+        delay = np.broadcast_to(group["delay"][...], (n,))
+        shape = (pops[self.post].size, pops[self.pre].size)
+        self.slices = []  # (delay in steps, matrix [post, pre])
+        for d in sorted(set(delay.tolist())):
+            pick = torch.tensor(np.flatnonzero(delay == d))
+            matrix = torch.zeros(shape, dtype=F).index_put((target[pick], source[pick]), self.weight[pick], accumulate=True)
+            self.slices.append((d, matrix))
+
+
+class Network:
+    def __init__(self, path, train):
+        self.train = train
+        with h5py.File(path, "r") as f:
+            net, gradient = f["network"], f["gradient"]
+            self.dt = float(net.attrs["dt_ms"])
+            self.pops = {k: Population(g, gradient["parameters"].get(k)) for k, g in net["populations"].items()}
+            self.projections = {k: Projection(g, self.pops, k in gradient["projections"]) for k, g in net["projections"].items()}
+            b = f["batch"]
+            self.steps, self.samples = int(b.attrs["steps"]), int(b.attrs["samples"])
+            self.x = torch.tensor(b["input"][...].reshape(self.steps, -1, self.samples).astype(np.float64)).transpose(1, 2)
+            self.label = torch.tensor(b["label"][...].astype(np.int64)) if "label" in b else None
+            self.target = b["target"][...].reshape(self.steps, -1, self.samples) if "target" in b else None
+            self.found_loss = float(b.attrs["loss"])
+            self.found_spikes = {k: d[...] for k, d in b["spikes"].items()}
+            self.found = {("weight", k): d[...] for k, d in gradient["projections"].items()}
+            for p, g in gradient["parameters"].items():
+                self.found.update({(p, k): d[...] for k, d in g.items()})
+
+    def leaf(self, key):
+        return self.projections[key[1]].weight if key[0] == "weight" else self.pops[key[0]].learned[key[1]]
+
+    # populations such that sources of delay 0 come first
+    def order(self):
+        left, out = list(self.pops), []
+        while left:
+            for k in left:
+                if not any(q.post == k and q.pre in left and q.slices and q.slices[0][0] == 0 for q in self.projections.values()):
+                    break
+            left.remove(k)
+            out.append(k)
+        return out
+
+    def spike(self, p, s, held):
+        kind, b, scale = self.train["surrogate"]
+        z = Spike.apply(p.model.margin(s, p.param), kind, b, scale)
+        return z if held is None else z * (held == 0).to(F)
+
+    def step(self, k, x, held):
+        p, s = self.pops[k], self.state[k]
+        model = p.model
+        model.dt = self.dt
+        new = {**s, **model.update(s, x, p.param, self.dt)}
+        if held is not None:
+            for name in model.held:
+                new[name] = torch.where(held > 0, s[name], new[name])
+        if not hasattr(model, "margin"):
+            self.state[k] = new
+            return new[model.output]
+        z = self.spike(p, new, held)
+        r = z.detach() if self.train["reset"] == "detached" else z
+        self.state[k] = {**new, **{n: new[n] + r * (v - new[n]) for n, v in model.reset(new, p.param).items()}}
+        if held is not None:
+            steps = torch.round(p.param[model.refractory] / self.dt)
+            self.held[k] = torch.where(z > 0, steps.expand_as(held), torch.clamp(held - 1, min=0)).detach()
+        return z
+
+    def run(self):
+        B = self.samples
+        self.state = {k: {n: v.expand(B, p.size) for n, v in p.initial.items()} for k, p in self.pops.items()}
+        self.held = {k: torch.zeros(B, p.size, dtype=F) if hasattr(p.model, "held") else None for k, p in self.pops.items()}
+        self.emitted = {k: [] for k in self.pops}
+        order = self.order()
+        for t in range(self.steps):
+            for k in order:
+                ports = {"x", "spikes", "ex", "in"}
+                x = {port: torch.zeros(B, self.pops[k].size, dtype=F) for port in ports}
+                for q in self.projections.values():
+                    for d, w in q.slices if q.post == k else []:
+                        if t >= d:
+                            x[q.port] = x[q.port] + self.emitted[q.pre][t - d] @ w.T
+                if k == self.train["input"]:
+                    x["x"] = x["x"] + self.x[t]
+                self.emitted[k].append(self.step(k, x, self.held[k]))
+
+    # ---- read-out and loss
+
+    def loss(self):
+        kind, skip = self.train["from"], self.train.get("skip", 0)
+        out = torch.stack(self.emitted[self.train["readout"]])[skip:]  # [steps, samples, units]
+        if kind == "per_step":
+            z = out
+        elif kind == "last":
+            z = out[-1:]
+        elif kind == "mean":
+            z = out.mean(0, keepdim=True)
+        elif kind == "sum":
+            z = out.sum(0, keepdim=True)
+        else:
+            z = torch.gather(out, 0, out.argmax(0, keepdim=True))
+        return self.classes(z, skip) if self.label is not None else self.regression(z, skip)
+
+    def regression(self, z, skip):
+        y = torch.tensor(self.target.astype(np.float64)).transpose(1, 2)
+        y = y[skip:] if len(z) > 1 else y[-1:]
+        counts = ~torch.isnan(y)
+        return ((z - y)[counts] ** 2).mean()
+
+    def classes(self, z, skip):
+        label = self.label
+        label = label.expand(len(z), -1) if len(label) == 1 else label[skip:] if len(z) > 1 else label[-1:]
+        smooth, n = self.train.get("label_smoothing", 0), z.shape[-1]
+        counts = label >= 0
+        z, label = z[counts], label[counts]
+        wanted = (1 - smooth) * torch.nn.functional.one_hot(label, n).to(F) + smooth / n
+        if self.train["loss"] == "mse":
+            return ((z - wanted) ** 2).mean()
+        return -(wanted * torch.log_softmax(z, -1)).sum(-1).mean()

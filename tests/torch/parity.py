@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# parity.py GROUP LAPWING MODELS: small networks, each as an experiment for `lapwing gradient` and once more in PyTorch (network.py).
+# Loss, spikes and the gradient of everything learned must agree. Status 77: no PyTorch here.
+import json
+import os
+import subprocess
+import sys
+
+try:
+    import h5py
+    import numpy as np
+    import torch
+except ImportError as e:
+    print(f"skipped: {e}")
+    sys.exit(77)
+from network import Network
+
+torch.set_num_threads(1)
+GROUP, LAPWING, MODELS = sys.argv[1:4]
+HIDDEN, INPUTS, CLASSES, STEPS, SAMPLES = 14, 6, 4, 40, 5
+# Largest difference over the largest entry of a block. Found when written: 2e-14 at most in double; in float, where all rounding is
+# ours (autograd runs in double), 7e-6.
+TOLERANCE = {"double": 1e-12, "float": 1e-5}
+
+
+def write_data(folder, per_step=False):
+    rng = np.random.default_rng(7)
+    np.save(f"{folder}/x.npy", (rng.random((SAMPLES, STEPS, INPUTS)) < 0.3).astype(np.float32))
+    shape = (SAMPLES, STEPS) if per_step else (SAMPLES,)
+    label = rng.integers(0, CLASSES, shape)
+    if per_step:
+        label[rng.random(shape) < 0.2] = 255  # unlabelled
+    np.save(f"{folder}/label.npy", label.astype(np.uint8))
+
+
+def case(hidden="cuba_lif", params=None, learn=(), weight="normal(0.3, 1)", port=None, rec=None, delay="1 ms", out="li",
+         out_params=None, out_learn=("tau_mem", "bias"), out_weight="normal(0, 0.5)", out_delay="0 ms", train=None, data=None,
+         dt="1 ms", size=HIDDEN, inputs=INPUTS):
+    extra = {"port": port} if port else {}
+    projections = [{"from": "in", "to": "rec", "rule": "all_to_all", "weight": weight, "delay": "0 ms", "learn": True, **extra}]
+    if rec is not None:
+        projections.append({"from": "rec", "to": "rec", "rule": "all_to_all", "weight": "normal(0, 0.4)", "delay": delay,
+                            "learn": True, **extra, **rec})
+    projections.append({"from": "rec", "to": "out", "rule": "all_to_all", "weight": out_weight, "delay": out_delay, "learn": True})
+    label = {"format": "npy", "x": "x.npy", "labels": "label.npy", "classes": CLASSES}
+    outputs = CLASSES if data is None else inputs
+    return {"name": "parity", "time": {"dt": dt}, "seed": 11,
+            "populations": {"in": {"model": "relay", "size": inputs},
+                            "rec": {"model": hidden, "size": size, "params": params or {}, "learn": list(learn)},
+                            "out": {"model": out, "size": outputs, "params": out_params or {}, "learn": list(out_learn)}},
+            "projections": projections, "data": {"train": data or label},
+            "train": {"input": "in", "readout": {"population": "out", "from": "per_step"}, "loss": "cross_entropy",
+                      "batch": SAMPLES, "precision": "double", "surrogate": {"superspike": 5.0}, **(train or {})}}
+
+
+def readout(kind, **more):
+    return {"readout": {"population": "out", "from": kind}, **more}
+
+
+SPREAD = {"tau_mem": "gamma(3, 20 ms) in [4 ms, 90 ms]", "tau_syn": "uniform(3 ms, 9 ms)", "v_th": "uniform(0.7, 1.3)"}
+CUBA = {"params": SPREAD, "learn": ["tau_mem", "tau_syn", "v_th", "bias"], "weight": "normal(0.6, 1)"}
+SPARSE = {"rule": "pairwise_bernoulli(0.3)"}
+ORIGIN = {"E_L": "0 mV", "V_th": "15 mV", "V_reset": "2 mV"}  # single precision resolves 15 mV better than -55 mV
+LIF = {"hidden": "lif", "port": "ex", "weight": "normal(700 pA, 400 pA)", "learn": ["tau_m", "V_th", "I_e"],
+       "params": {**ORIGIN, "tau_m": "uniform(8 ms, 14 ms)", "t_ref": "3 ms"}, "rec": {"weight": "normal(0 pA, 300 pA)"}}
+DELTA = {"hidden": "lif_delta", "weight": "normal(8 mV, 4 mV)", "learn": ["tau_m", "V_th", "V_reset", "E_L"],
+         "params": {**ORIGIN, "tau_m": "uniform(8 ms, 14 ms)", "t_ref": "2 ms"}, "rec": {"weight": "normal(0 mV, 4 mV)"}}
+MV = {"surrogate": {"superspike": 0.5}}
+HARD = {"hidden": os.path.join(MODELS, "ref_lif_hard.model"), "learn": ["alpha", "beta", "theta", "bias"], "weight": "normal(1, 2)"}
+LORENZ = {"format": "lorenz63", "samples": SAMPLES, "steps": STEPS, "dt": 0.05, "horizon": 1, "seed": 3}
+FULL = {"reset": "full"}
+
+GROUPS = {
+    "models": {
+        "feedforward": case(**CUBA),
+        "feedforward, reset full": case(**CUBA, train=FULL),
+        "recurrent dense": case(**CUBA, rec={}),
+        "recurrent dense, reset full": case(**CUBA, rec={}, train=FULL),
+        "recurrent sparse": case(**CUBA, rec=SPARSE),
+        "recurrent with multapses": case(**CUBA, rec={"rule": "fixed_indegree(6)"}),
+        "delays": case(**CUBA, rec={}, delay="uniform(1 ms, 9 ms)", out_delay="uniform(1 ms, 4 ms)"),
+        "delays, sparse, reset full": case(**CUBA, rec=SPARSE, delay="uniform(1 ms, 9 ms)", train=FULL),
+        "adaptive": case("alif", {"tau_adp": "uniform(20 ms, 80 ms)"}, ["tau_mem", "tau_adp", "v_th", "beta_a", "bias"],
+                         "normal(4, 6)", rec={"weight": "normal(0, 3)"}),
+        "adaptive, reset full": case("alif", {"tau_adp": "uniform(20 ms, 80 ms)"}, ["tau_mem", "tau_adp", "v_th", "beta_a"],
+                                     "normal(4, 6)", rec={"weight": "normal(0, 3)"}, train=FULL),
+        "simple, soft": case("lif_simple", learn=["tau_mem", "v_th", "bias"], rec={}),
+        "simple, soft, full": case("lif_simple", learn=["tau_mem", "v_th", "bias"], rec={}, train=FULL),
+        "perfect integrator": case("if", learn=["v_th", "bias"], weight="normal(0.1, 0.4)", rec={}, train=FULL),
+        "hard": case(**HARD, rec={}),
+        "hard, full": case(**HARD, rec={}, train=FULL),
+        "exact integration, refractory": case(**LIF, train=MV),
+        "exact integration, refractory, full": case(**LIF, train={**MV, **FULL}),
+        "jumps, refractory": case(**DELTA, train=MV),
+        "jumps, refractory, full": case(**DELTA, train={**MV, **FULL}),
+        "spiking read-out": case(**CUBA, rec={}, out="cuba_lif", out_learn=["tau_mem", "v_th"], out_weight="normal(0.5, 1)",
+                                 train=readout("sum")),
+        "jumps from -70 mV": {**case(**{**DELTA, "params": {"t_ref": "2 ms"}}, train=MV), "only": "double"},
+        "coarse step": case(**CUBA, rec={}, dt="4 ms", delay="uniform(4 ms, 20 ms)"),
+    },
+    "losses": {
+        **{f"{kind}, {loss}": case(**CUBA, rec={}, train=readout(kind, loss=loss))
+           for kind in ("per_step", "last", "mean", "sum", "max_over_time") for loss in ("cross_entropy", "mse")},
+        **{f"{kind}, regression": case(**CUBA, rec={}, inputs=3, data=LORENZ, train=readout(kind, loss="mse"))
+           for kind in ("per_step", "last", "mean", "sum", "max_over_time")},
+        "labels per step, skip": case(**CUBA, rec={}, train=readout("per_step", skip=5)),
+        "label smoothing": case(**CUBA, rec={}, train=readout("mean", label_smoothing=0.1)),
+        "label smoothing, mse": case(**CUBA, rec={}, train=readout("mean", label_smoothing=0.1, loss="mse")),
+    },
+    "surrogates": {
+        f"{kind}, {reset}": case(**CUBA, rec={}, delay="uniform(1 ms, 4 ms)",
+                                 train={"surrogate": {kind: b, "scale": 0.7}, "reset": reset})
+        for kind, b in (("superspike", 10.0), ("sigmoid", 4.0), ("arctan", 3.0), ("triangle", 1.5), ("boxcar", 2.0), ("gaussian", 3.0))
+        for reset in ("detached", "full")
+    },
+}
+
+
+def settings(x):
+    t = x["train"]
+    s = dict(t["surrogate"])
+    scale = s.pop("scale", 1.0)
+    (kind, b), = s.items()
+    return {"input": t["input"], "readout": t["readout"]["population"], "from": t["readout"]["from"], "loss": t["loss"],
+            "skip": t.get("skip", 0), "label_smoothing": t.get("label_smoothing", 0), "reset": t.get("reset", "detached"),
+            "surrogate": (kind, b, scale)}
+
+
+def export(folder, x, ranks=1, replicas=1):
+    with open(f"{folder}/parity.yaml", "w") as f:
+        json.dump(x, f)  # JSON is YAML
+    command = [LAPWING, "gradient", f"{folder}/parity.yaml", "--out", f"{folder}/out", "--replicas", str(replicas), "--quiet"]
+    if ranks > 1:
+        command = [os.environ["LAPWING_MPIEXEC"], "-n", str(ranks)] + command
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stdout)
+    return f"{folder}/out/gradient.h5"
+
+
+def distance(a, b):
+    top = np.abs(b).max()
+    return float(np.abs(a - b).max() / top) if top > 0 else float(np.abs(a).max())
+
+
+def compare(name, x, precision):
+    folder = f"parity_{GROUP}"
+    os.makedirs(folder, exist_ok=True)
+    x = {**{k: v for k, v in x.items() if k != "only"}, "train": {**x["train"], "precision": precision}}
+    write_data(folder, per_step="per step" in name)
+    net = Network(export(folder, x), settings(x))
+    net.run()
+    loss = net.loss()
+    loss.backward()
+    worst, where, bad = abs(net.found_loss - loss.item()) / abs(loss.item()), "loss", []
+    spikes = 0
+    for k, found in net.found_spikes.items():
+        count = torch.stack(net.emitted[k]).sum(0).detach().numpy().T
+        spikes += int(count.sum())
+        if not np.array_equal(count, found):
+            bad.append(f"{int(np.abs(count - found).sum())} spikes of {k} differ")
+    for key, found in net.found.items():
+        mine = net.leaf(key).grad.numpy()
+        if not np.abs(mine).max() > 0:
+            bad.append(f"gradient of {key} is zero")
+        error = distance(found, mine)
+        if error > worst:
+            worst, where = error, ":".join(key)
+    if spikes == 0:
+        bad.append("no spikes")
+    if not worst <= TOLERANCE[precision]:
+        bad.append(f"allowed {TOLERANCE[precision]:g}")
+    print(f"{name}, {precision}: {worst:.1e} ({where}), {spikes} spikes {'; '.join(bad)}")
+    return not bad
+
+
+def arrays(path):
+    found = {}
+    with h5py.File(path, "r") as f:
+        for part in ("network", "batch", "gradient"):
+            f[part].visititems(lambda n, d: found.update({f"{part}/{n}": d[...]}) if isinstance(d, h5py.Dataset) and d.dtype.kind in "iuf" else None)
+        found["loss"] = np.array(f["batch"].attrs["loss"])
+    return found
+
+
+# the same file on any grid; gradients to rounding, all else in all bits
+def grids():
+    folder = "parity_grids"
+    os.makedirs(folder, exist_ok=True)
+    write_data(folder)
+    good = True
+    for name in ("delays, sparse, reset full", "exact integration, refractory", "recurrent with multapses"):
+        x = GROUPS["models"][name]
+        one = arrays(export(folder, x))
+        for ranks, replicas in ((2, 1), (3, 1), (2, 2), (4, 2)):
+            other = arrays(export(folder, x, ranks, replicas))
+            worst = 0.0
+            if set(one) != set(other):
+                print("other arrays", set(one) ^ set(other))
+                good = False
+            for key in one:
+                if key.startswith("gradient") or key == "loss":
+                    worst = max(worst, distance(other[key], one[key]))
+                elif not np.array_equal(one[key], other[key]):
+                    print(f"{name}, {ranks} ranks, {replicas} replicas: {key} differs")
+                    good = False
+            print(f"{name}, {ranks} ranks, {replicas} replicas: {worst:.1e}")
+            good = good and worst <= 1e-12
+    return good
+
+
+if GROUP == "grids":
+    good = grids()
+else:
+    only = sys.argv[4:]
+    good = True
+    for name, x in GROUPS[GROUP].items():
+        for precision in ("double", "float"):
+            if (not only or name in only) and x.get("only", precision) == precision:
+                good = compare(name, x, precision) and good
+sys.exit(0 if good else 1)
