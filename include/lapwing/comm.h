@@ -8,7 +8,8 @@
 
 #include <lapwing/base.h>
 
-/** An owned duplicate of an MPI communicator. */
+/** An owned duplicate of an MPI communicator. Of one process alone: agreement, sums and the exchanges of a halo call no
+ * MPI and may go on in several threads, each with its own halo. */
 typedef struct lw_comm lw_comm;
 
 /** Start MPI (THREAD_FUNNELED) unless it runs, install the abort hook and the log rank, and give the world.

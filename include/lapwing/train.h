@@ -71,6 +71,7 @@ typedef struct lw_optimizer_spec {
     double clip_norm;       /* global gradient norm; 0: none */
 } lw_optimizer_spec;
 
+enum { LW_TRAIN_THREADS_MAX = 256 };
 typedef struct lw_train_spec {
     lw_loss loss;
     lw_optimizer_spec optimizer;
@@ -86,6 +87,9 @@ typedef struct lw_train_spec {
     /* > 0: gradients and losses are made in pieces of so many samples, whose sums are exact (lw_exact_add): weights
      * then have the same bits for any number of replicas. batch must be a multiple of lanes * replicas. 0: off */
     int32_t lanes;
+    /* > 1: so many threads of each rank share the samples of training batches, each with an engine of its own. Where a
+     * replica is one rank; else one thread. Batch must be a multiple of replicas * threads (and of lanes) */
+    int32_t threads;
 } lw_train_spec;
 /** Adam with learning rate 1e-3, cross-entropy at every step, superspike; populations and the like remain to be set. */
 static inline lw_train_spec lw_train_spec_default(void) {

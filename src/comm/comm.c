@@ -150,6 +150,8 @@ void lw_comm_limit_set(lw_comm *comm, int64_t bytes) {
 /* One small reduction while all is well; the message travels only after a failure. */
 lw_err lw_comm_agree(const lw_comm *comm, lw_err err) {
     int first = err == LW_OK ? comm->size : comm->rank;
+    if (comm->size == 1) /* no call of MPI: any thread may agree with itself */
+        return err == LW_OK || *lw_err_message() ? err : lw_err_set(err, __FILE__, __LINE__, "%s", lw_err_text(err));
     MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm->mpi);
     if (first == comm->size) return LW_OK;
     struct {

@@ -82,7 +82,7 @@ lw_err lw_halo_events_end(lw_halo *halo, const lw_event **received, int64_t *n_r
         else if (bytes > 0)
             memcpy(events + at[k], packed + halo->events_at[out->self], bytes);
     }
-    MPI_Waitall(out->n + in->n, halo->events_requests, MPI_STATUSES_IGNORE);
+    if (halo->comm->size > 1) MPI_Waitall(out->n + in->n, halo->events_requests, MPI_STATUSES_IGNORE);
     halo->events_begun = false;
     *received = events;
     *n_received = at[in->n];

@@ -30,7 +30,7 @@ static void rows_unpack(int64_t n, const uint32_t *index, size_t row_bytes, cons
 }
 
 static void row_type_set(lw_halo *h, size_t row_bytes) {
-    if (h->row_type_bytes == row_bytes) return;
+    if (h->row_type_bytes == row_bytes || h->comm->size == 1) return; /* alone: MPI is not called, so any thread may */
     if (h->row_type_bytes) MPI_Type_free(&h->row_type);
     MPI_Type_contiguous(lw_comm_count(h->comm, (int64_t)row_bytes, "bytes of a row"), MPI_BYTE, &h->row_type);
     MPI_Type_commit(&h->row_type);
@@ -86,7 +86,7 @@ void lw_halo_rows_end(lw_halo *halo, void *slots) {
         for (int64_t i = 0; i < n; i++)
             row_copy((char *)slots + slot[i] * bytes, halo->rows_local + lid[i] * bytes, bytes);
     }
-    MPI_Waitall(in->n + out->n, halo->requests, MPI_STATUSES_IGNORE);
+    if (halo->comm->size > 1) MPI_Waitall(in->n + out->n, halo->requests, MPI_STATUSES_IGNORE);
     for (int k = 0; k < in->n; k++) {
         if (k == in->self) continue;
         rows_unpack(in->at[k + 1] - in->at[k], in->index + in->at[k], bytes,
@@ -121,7 +121,7 @@ void lw_halo_reverse_add(lw_halo *halo, lw_dtype type, int64_t width, const void
     lw_halo_reserve(halo, &halo->recv, (size_t)out->at[out->n] * bytes, 0);
     rows_pack(in->at[in->n], in->index, bytes, slots, halo->send.data);
     rows_post(halo, out, in, LW_TAG_REVERSE);
-    MPI_Waitall(in->n + out->n, halo->requests, MPI_STATUSES_IGNORE);
+    if (halo->comm->size > 1) MPI_Waitall(in->n + out->n, halo->requests, MPI_STATUSES_IGNORE);
     for (int k = 0; k < out->n; k++) {
         const char *packed = k == out->self ? halo->send.data + (size_t)in->at[in->self] * bytes
                                             : halo->recv.data + (size_t)out->at[k] * bytes;

@@ -126,13 +126,15 @@ lw_err lw_evaluate(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, 
     lw_err err = LW_OK;
     double start = lw_time_now();
     int64_t cells = (int64_t)data->n_classes * data->n_classes;
+    lw_train_spec whole = *spec;
+    whole.lanes = 0; /* visits want the batch in one piece */
     *out = (lw_evaluation){0};
-    LW_TRY(pass_create(grid, net, spec, data, NULL, data->n_steps, false, &p));
+    LW_TRY(pass_create(grid, net, &whole, data, NULL, data->n_steps, false, 0, 1, &p));
     if (cells > 0) err = lw_alloc((size_t)cells, sizeof *out->confusion, "the confusion matrix", &out->confusion);
     LW_TRY_TO(lw_comm_agree(grid->world, err), done);
     p->loss->confusion = out->confusion;
     LW_TRY_TO(sops_create(grid, net, spec, &s), done);
-    LW_TRY_TO(pass_measure(p, NULL, data->n_samples, "evaluate", watch, sops_visit, &s, &tally), done);
+    LW_TRY_TO(pass_measure(&p, 1, NULL, data->n_samples, "evaluate", watch, sops_visit, &s, &tally), done);
     if (cells > 0) lw_comm_sum_f64(grid->peers, out->confusion, cells);
     out->loss = pass_tally_loss(&tally);
     out->accuracy = pass_tally_accuracy(p, &tally);

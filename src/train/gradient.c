@@ -79,7 +79,7 @@ static lw_err batch_run(lw_gradient *g, pass *p) {
         int64_t i = p->grid->replica * p->width + lane;
         p->sample[lane] = i < g->n_samples ? i : -1;
     }
-    LW_TRY(pass_load(p));
+    LW_TRY(pass_load(&p, 1));
     lw_err err = pass_forward(p, true, &tally);
     if (err == LW_OK) outputs_read(g, p);
     if (err == LW_OK) err = pass_backward(p, g->gradient);
@@ -111,12 +111,13 @@ lw_err lw_gradient_run(const lw_grid *grid, lw_net *net, const lw_train_spec *sp
             (long long)data->n_samples);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
     /* lanes beyond the last sample stay absent */
+    whole.lanes = 0;
     whole.batch = (int32_t)((n_samples + grid->replicas - 1) / grid->replicas * grid->replicas);
     LW_TRY_TO(lw_comm_agree(grid->world, lw_theta_create(net, &g.theta)), failed);
     if (g.theta->n_global == 0)
         err = LW_FAIL(LW_EUSE, "nothing is to be learned: no projection and no parameter of the network has `learn`");
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
-    LW_TRY_TO(pass_create(grid, net, &whole, data, g.theta, data->n_steps, false, &p), failed);
+    LW_TRY_TO(pass_create(grid, net, &whole, data, g.theta, data->n_steps, false, 0, 1, &p), failed);
     err = room(&g, net, data);
     if (err == LW_OK) err = samples_read(&g, data);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);

@@ -28,17 +28,16 @@ static lw_err data_check(const lw_batch_source *data, const lw_train_spec *spec,
     return LW_OK;
 }
 
-static lw_err spec_check(
-    const lw_grid *grid, const lw_net *net, const lw_train_spec *spec, const lw_batch_source *data, int64_t n_steps) {
+static lw_err spec_check(const lw_grid *grid, const lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    int64_t n_steps, int n_shares) {
     int n_pop = lw_net_n_pop(net);
     const lw_loss *loss = &spec->loss;
     LW_CHECK(lw_comm_size(lw_net_comm(net)) == grid->parts, LW_EUSE,
         "the network lives on %d ranks but a replica has %d", lw_comm_size(lw_net_comm(net)), grid->parts);
-    LW_CHECK(spec->batch >= 1 && spec->batch % grid->replicas == 0, LW_EUSE,
-        "batch is %d, allowed are multiples of the %d replicas", spec->batch, grid->replicas);
-    LW_CHECK(spec->lanes >= 0 && (spec->lanes == 0 || spec->batch % (spec->lanes * grid->replicas) == 0), LW_EUSE,
-        "batch is %d, allowed with %d replicas of pieces of %d samples are multiples of %d", spec->batch,
-        grid->replicas, spec->lanes, spec->lanes * grid->replicas);
+    int64_t least = (int64_t)grid->replicas * n_shares * (spec->lanes > 0 ? spec->lanes : 1);
+    LW_CHECK(spec->batch >= 1 && spec->lanes >= 0 && spec->batch % least == 0, LW_EUSE,
+        "batch is %d, allowed are multiples of %lld (%d replicas, %d threads, pieces of %d samples)", spec->batch,
+        (long long)least, grid->replicas, n_shares, spec->lanes > 0 ? spec->lanes : 1);
     LW_CHECK(loss->pop >= 0 && loss->pop < n_pop, LW_EUSE, "read-out population is number %d, allowed are 0 to %d",
         loss->pop, n_pop - 1);
     LW_CHECK(spec->input_pop >= 0 && spec->input_pop < n_pop, LW_EUSE,
@@ -61,10 +60,10 @@ static lw_err spec_check(
 }
 
 lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
-    const lw_theta *theta, int64_t n_steps, bool smooth, pass **out) {
+    const lw_theta *theta, int64_t n_steps, bool smooth, int share, int n_shares, pass **out) {
     pass *p = NULL;
     lw_sim_options options = lw_sim_options_default();
-    lw_err err = spec_check(grid, net, spec, data, n_steps);
+    lw_err err = spec_check(grid, net, spec, data, n_steps, n_shares);
     *out = NULL;
     if (err != LW_OK) goto agree;
     LW_TRY_TO(lw_alloc(1, sizeof *p, "a training pass", &p), agree);
@@ -73,8 +72,10 @@ lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, 
     p->spec = *spec;
     p->spec.loss.rate_pop = NULL; /* borrowed by rates_create only */
     p->n_steps = n_steps;
-    p->width = spec->lanes > 0 ? spec->lanes : spec->batch / grid->replicas;
-    p->n_pieces = spec->batch / grid->replicas / p->width;
+    p->share = share;
+    p->n_shares = n_shares;
+    p->width = spec->lanes > 0 ? spec->lanes : spec->batch / grid->replicas / n_shares;
+    p->n_pieces = spec->batch / grid->replicas / n_shares / p->width;
     LW_TRY_TO(lw_alloc((size_t)(p->n_pieces * p->width), sizeof *p->sample, "sample numbers", &p->sample), agree);
     LW_TRY_TO(lw_alloc((size_t)p->n_pieces, sizeof(batch *), "pieces of a batch", &p->piece), agree);
     for (int64_t k = 0; k < p->n_pieces; k++)
@@ -120,19 +121,24 @@ void pass_pick(pass *p, int64_t k) {
     p->batch = p->piece[k];
 }
 
-lw_err pass_load(pass *p) {
+lw_err pass_load(pass *const *team, int n) {
     double count[2] = {0, 0};
     lw_err err = LW_OK;
-    for (int64_t k = 0; k < p->n_pieces && err == LW_OK; k++) {
-        err = batch_load(p->piece[k], p->sample + k * p->width);
-        if (err != LW_OK) break;
-        count[0] += loss_count(p->loss, p->piece[k]);
-        count[1] += (double)p->piece[k]->n_present;
+    for (int i = 0; i < n; i++) {
+        pass *p = team[i];
+        for (int64_t k = 0; k < p->n_pieces && err == LW_OK; k++) {
+            err = batch_load(p->piece[k], p->sample + k * p->width);
+            if (err != LW_OK) break;
+            count[0] += loss_count(p->loss, p->piece[k]);
+            count[1] += (double)p->piece[k]->n_present;
+        }
     }
-    LW_TRY(lw_comm_agree(p->grid->world, err));
-    lw_comm_sum_f64(p->grid->peers, count, 2);
-    p->counted = count[0];
-    p->samples = count[1];
+    LW_TRY(lw_comm_agree(team[0]->grid->world, err));
+    lw_comm_sum_f64(team[0]->grid->peers, count, 2);
+    for (int i = 0; i < n; i++) {
+        team[i]->counted = count[0];
+        team[i]->samples = count[1];
+    }
     return LW_OK;
 }
 
@@ -215,32 +221,4 @@ double pass_tally_rmse(const pass *p, const pass_tally *tally) {
 double pass_tally_rate(const pass *p, double spikes, double samples) {
     double neurons = (double)p->rates->n_spiking;
     return neurons > 0 && samples > 0 ? 1000 * spikes / (neurons * samples * p->rates->duration) : 0;
-}
-
-lw_err pass_measure(pass *p, const int64_t *list, int64_t n, const char *what, const lw_watch *watch,
-    void (*visit)(void *payload, const pass *p), void *payload, pass_tally *tally) {
-    int64_t sum[LW_EXACT_WORDS * PASS_TALLY_SIZE] = {0};
-    *tally = (pass_tally){0};
-    for (int64_t begin = 0; begin < n; begin += p->spec.batch) {
-        for (int64_t k = 0; k < p->n_pieces * p->width; k++) {
-            int64_t i = begin + pass_place(p, 0) + k;
-            p->sample[k] = i >= n ? -1 : list ? list[i] : i;
-        }
-        LW_TRY(pass_load(p));
-        for (int64_t k = 0; k < p->n_pieces; k++) {
-            pass_tally one = {0};
-            pass_pick(p, k);
-            lw_err err = pass_forward(p, false, p->spec.lanes > 0 ? &one : tally);
-            LW_TRY(lw_comm_agree(p->grid->world, err));
-            if (p->spec.lanes > 0) lw_exact_add(PASS_TALLY_SIZE, (const double *)&one, sum);
-            if (visit) visit(payload, p);
-        }
-        int64_t done = begin + p->spec.batch;
-        if (watch) LW_TRY(watch->tick(watch->payload, what, done < n ? done : n, n));
-    }
-    if (p->spec.lanes > 0)
-        pass_exact_sum(p->grid, sum, tally);
-    else
-        pass_tally_sum(p->grid, tally);
-    return LW_OK;
 }

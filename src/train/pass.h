@@ -22,14 +22,15 @@ typedef struct pass {
     lw_net *net;         /* borrowed */
     lw_train_spec spec;
     int64_t n_steps, width; /* width: lanes of the engine = samples of a piece */
-    int64_t n_pieces;       /* of this replica in a batch; 1 unless spec.lanes asks for more */
+    int64_t n_pieces;       /* of this pass in a batch; 1 unless spec.lanes asks for more */
+    int share, n_shares;    /* this one of the passes that share the samples of the replica, one per thread */
     lw_sim *sim;
     lw_tape *tape;
     batch **piece; /* [n_pieces] */
     batch *batch;  /* the piece in work */
     loss_work *loss;
     rates *rates;
-    int64_t *sample;   /* [n_pieces, width] of this replica */
+    int64_t *sample;   /* [n_pieces, width] of this pass */
     lw_comm_sum **sum; /* blocks of theta on their way over the replicas, in the order of their beginning */
     int32_t n_sums;
     const lw_theta *sum_theta;
@@ -37,19 +38,20 @@ typedef struct pass {
     double counted, samples; /* of the loaded batch, all replicas */
 } pass;
 
-/** Check the problem and make room for it. theta NULL: no gradients. smooth: smooth spikes, reset differentiated.
- * **Collective** over the world. */
+/** Check the problem and make room for it. theta NULL: no gradients. smooth: smooth spikes, reset differentiated. The
+ * pass takes its share of the samples of each batch. **Collective** over the world. */
 lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
-    const lw_theta *theta, int64_t n_steps, bool smooth, pass **out) LW_MUST_CHECK;
+    const lw_theta *theta, int64_t n_steps, bool smooth, int share, int n_shares, pass **out) LW_MUST_CHECK;
 void pass_destroy(pass **p);
-/** Load this replica's samples (p->sample, -1: none) and count over replicas what the loss is divided by.
+/** Load the samples of the n passes of this replica (sample, -1: none) and count over replicas what the loss is divided
+ * by.
  * **Collective** over the world. */
-lw_err pass_load(pass *p) LW_MUST_CHECK;
+lw_err pass_load(pass *const *team, int n) LW_MUST_CHECK;
 /** Piece k of the loaded batch is what the next pass_forward runs. **Local**. */
 void pass_pick(pass *p, int64_t k);
-/** Place in the batch of the first sample of this replica's piece k. */
-static inline int64_t pass_place(const pass *p, int64_t k) {
-    return (p->grid->replica * p->n_pieces + k) * p->width;
+/** Place in the batch of the first sample of the pass. */
+static inline int64_t pass_place(const pass *p) {
+    return (p->grid->replica * p->n_shares + p->share) * p->n_pieces * p->width;
 }
 /** From the initial state through all steps of the piece; adds this replica's sums to the tally. derive: prepare the
  * derivative of the mean loss of the whole batch. **Collective** over the partition. */
@@ -74,9 +76,15 @@ double pass_tally_accuracy(const pass *p, const pass_tally *tally);
 double pass_tally_rmse(const pass *p, const pass_tally *tally);
 double pass_tally_rate(const pass *p, double spikes, double samples);
 
-/** Forward passes over samples list[0..n) (NULL: 0..n-1), shared by the replicas. visit (may be NULL) is called after
- * every batch. The tally comes back summed. **Collective** over the world. */
-lw_err pass_measure(pass *p, const int64_t *list, int64_t n, const char *what, const lw_watch *watch,
-    void (*visit)(void *payload, const pass *p), void *payload, pass_tally *tally) LW_MUST_CHECK;
+/** work(team[i], payload[i]) for all passes of this rank at the same time, the first on the calling thread; with more
+ * than one, a replica is one rank. An error of any comes back with its message. **Local**. */
+lw_err pass_together(
+    pass *const *team, int n, lw_err (*work)(pass *p, void *payload), void *const *payload) LW_MUST_CHECK;
+
+/** Forward passes over samples list[0..n) (NULL: 0..n-1), shared by the replicas and by the passes of the team. visit
+ * (may be NULL) is called after every batch for every pass. The tally comes back summed. **Collective** over the world.
+ */
+lw_err pass_measure(pass *const *team, int n_team, const int64_t *list, int64_t n, const char *what,
+    const lw_watch *watch, void (*visit)(void *payload, const pass *p), void *payload, pass_tally *tally) LW_MUST_CHECK;
 
 #endif

@@ -13,7 +13,10 @@ struct lw_trainer {
     const lw_grid *grid;
     lw_net *net;
     lw_train_spec spec;
-    pass *pass;
+    pass **team;           /* [n_team] one pass per thread */
+    double **share;        /* [n_team] their gradients, [theta->n_local] each; the first is grad */
+    int64_t **exact_share; /* [n_team] with spec.lanes: [theta->n_local, LW_EXACT_WORDS] each */
+    int n_team;
     order *order;
     lw_theta *theta;
     int64_t n_batches;
@@ -22,7 +25,6 @@ struct lw_trainer {
     double
         *vector[OPTIMIZER_MOMENTS_MAX + 2]; /* moments, scale (with has_scale), best weights; [theta->n_local] each */
     double *x, *grad;                       /* [theta->n_local] */
-    int64_t *exact;                         /* [theta->n_local, LW_EXACT_WORDS] with spec.lanes */
     lw_trainer_state state;
     lw_metrics *metrics;
     int64_t n_metrics, metrics_room;
@@ -31,14 +33,20 @@ struct lw_trainer {
 
 /* The engine counts from the beginning of the piece. */
 static void traffic_note(lw_trainer *t) {
-    lw_sim_stats s = lw_sim_stats_get(t->pass->sim);
-    t->traffic.steps += t->pass->n_steps;
+    lw_sim_stats s = lw_sim_stats_get(t->team[0]->sim);
+    t->traffic.steps += t->team[0]->n_steps;
     t->traffic.bytes += s.bytes_sent;
     t->traffic.messages += s.messages_sent;
 }
 
 static double *scale_of(const lw_trainer *t) {
     return t->has_scale ? t->vector[t->n_moments] : NULL;
+}
+
+/* Weights or parameters changed. */
+static void trainer_refresh(lw_trainer *t) {
+    for (int i = 0; i < t->n_team; i++)
+        lw_sim_refresh(t->team[i]->sim);
 }
 
 static double *best_of(const lw_trainer *t) {
@@ -55,12 +63,22 @@ static lw_err trainer_room(lw_trainer *t) {
         LW_TRY(lw_alloc(n, sizeof *t->vector[i], "the optimiser's state", &t->vector[i]));
     LW_TRY(lw_alloc(n, sizeof *t->x, "the weights", &t->x));
     LW_TRY(lw_alloc(n, sizeof *t->grad, "the gradient", &t->grad));
-    if (t->spec.lanes > 0) LW_TRY(lw_alloc(n, LW_EXACT_WORDS * sizeof *t->exact, "the exact gradient", &t->exact));
+    LW_TRY(lw_alloc((size_t)t->n_team, sizeof *t->team, "passes", &t->team));
+    LW_TRY(lw_alloc((size_t)t->n_team, sizeof *t->share, "gradients of threads", &t->share));
+    LW_TRY(lw_alloc((size_t)t->n_team, sizeof *t->exact_share, "gradients of threads", &t->exact_share));
+    for (int i = 0; i < t->n_team; i++) {
+        if (i > 0) LW_TRY(lw_alloc(n, sizeof *t->share[i], "the gradient of a thread", &t->share[i]));
+        if (t->spec.lanes > 0)
+            LW_TRY(lw_alloc(n, LW_EXACT_WORDS * sizeof *t->exact_share[i], "the exact gradient", &t->exact_share[i]));
+    }
+    t->share[0] = t->grad;
     return LW_OK;
 }
 
 static lw_err trainer_check(const lw_train_spec *spec, const lw_theta *theta) {
     LW_TRY(optimizer_check(&spec->optimizer, spec->epochs));
+    LW_CHECK(spec->threads >= 0 && spec->threads <= LW_TRAIN_THREADS_MAX, LW_EUSE, "threads is %d, allowed are 0 to %d",
+        spec->threads, LW_TRAIN_THREADS_MAX);
     LW_CHECK(
         spec->patience >= 0, LW_EUSE, "patience is %lld epochs, allowed are numbers from 0", (long long)spec->patience);
     LW_CHECK(theta->n_global > 0, LW_EUSE,
@@ -77,12 +95,15 @@ lw_err lw_trainer_create(
     t->grid = grid;
     t->net = net;
     t->spec = *spec;
+    t->n_team = spec->threads > 1 && grid->parts == 1 ? spec->threads : 1;
     LW_TRY_TO(lw_comm_agree(grid->world, lw_theta_create(net, &t->theta)), failed);
     err = trainer_check(spec, t->theta);
     if (err == LW_OK) err = order_create(spec->seed, data->n_samples, spec->validation, &t->order);
     if (err == LW_OK) err = trainer_room(t);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
-    LW_TRY_TO(pass_create(grid, net, spec, data, t->theta, data->n_steps, false, &t->pass), failed);
+    for (int i = 0; i < t->n_team; i++)
+        LW_TRY_TO(
+            pass_create(grid, net, spec, data, t->theta, data->n_steps, false, i, t->n_team, &t->team[i]), failed);
     t->spec.loss.rate_pop = NULL;
     t->n_batches = (t->order->n_train + spec->batch - 1) / spec->batch;
     lw_theta_get(t->theta, net, best_of(t));
@@ -98,50 +119,104 @@ failed:
 void lw_trainer_destroy(lw_trainer **trainer) {
     lw_trainer *t = *trainer;
     if (!t) return;
-    pass_destroy(&t->pass);
+    for (int i = 0; t->team && i < t->n_team; i++)
+        pass_destroy(&t->team[i]);
+    for (int i = 1; t->share && i < t->n_team; i++)
+        lw_free(t->share[i]);
+    for (int i = 0; t->exact_share && i < t->n_team; i++)
+        lw_free(t->exact_share[i]);
+    lw_free(t->team);
+    lw_free(t->share);
+    lw_free(t->exact_share);
     order_destroy(&t->order);
     lw_theta_destroy(&t->theta);
     for (int i = 0; i < t->n_vectors; i++)
         lw_free(t->vector[i]);
     lw_free(t->x);
     lw_free(t->grad);
-    lw_free(t->exact);
     lw_free(t->metrics);
     lw_free(t);
     *trainer = NULL;
 }
 
-/* grad <- gradient of the mean loss of the present batch, summed over replicas. Collective over the world. */
-static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
-    pass *p = t->pass;
-    int64_t n = t->theta->n_local, sum[LW_EXACT_WORDS * PASS_TALLY_SIZE] = {0};
-    int64_t begin = t->state.batch_in_epoch * t->spec.batch + pass_place(p, 0);
-    bool exact = t->spec.lanes > 0;
-    for (int64_t k = 0; k < p->n_pieces * p->width; k++)
-        p->sample[k] = order_sample(t->order, t->state.epoch, begin + k);
-    LW_TRY(pass_load(p));
-    if (exact) memset(t->exact, 0, (size_t)n * LW_EXACT_WORDS * sizeof *t->exact);
+/* What one thread does of a batch. */
+typedef struct part {
+    lw_trainer *trainer;
+    double *grad;
+    int64_t *exact;
+    pass_tally tally;
+    int64_t sum[LW_EXACT_WORDS * PASS_TALLY_SIZE];
+} part;
+
+/* All pieces of one pass, with exact sums where those are asked for. Collective over the partition. */
+static lw_err part_run(pass *p, void *payload) {
+    part *w = payload;
+    int64_t n = w->trainer->theta->n_local;
+    if (w->exact) memset(w->exact, 0, (size_t)n * LW_EXACT_WORDS * sizeof *w->exact);
     for (int64_t k = 0; k < p->n_pieces; k++) {
-        pass_tally one = {0};
-        memset(t->grad, 0, (size_t)n * sizeof *t->grad);
+        w->tally = (pass_tally){0};
+        memset(w->grad, 0, (size_t)n * sizeof *w->grad);
         pass_pick(p, k);
-        lw_err err = pass_forward(p, true, &one);
-        if (err == LW_OK && exact) err = pass_backward(p, t->grad);
-        LW_TRY(lw_comm_agree(t->grid->world, err));
-        if (!exact) LW_TRY(pass_backward_sum(p, t->theta, t->grad));
-        *tally = one;
-        traffic_note(t);
-        if (!exact) continue;
-        lw_exact_add(n, t->grad, t->exact);
-        lw_exact_add(PASS_TALLY_SIZE, (const double *)&one, sum);
+        LW_TRY(pass_forward(p, true, &w->tally));
+        LW_TRY(pass_backward(p, w->grad));
+        if (p->share == 0) traffic_note(w->trainer);
+        if (!w->exact) continue;
+        lw_exact_add(n, w->grad, w->exact);
+        lw_exact_add(PASS_TALLY_SIZE, (const double *)&w->tally, w->sum);
     }
+    return LW_OK;
+}
+
+/* The threads' sums, added in their order, and then over replicas. Collective over the world. */
+static void parts_sum(lw_trainer *t, part *w, pass_tally *tally) {
+    int64_t n = t->theta->n_local;
+    bool exact = t->spec.lanes > 0;
+    for (int i = 1; i < t->n_team; i++) {
+        for (int64_t k = 0; !exact && k < n; k++)
+            t->grad[k] += w[i].grad[k];
+        for (int64_t k = 0; exact && k < LW_EXACT_WORDS * n; k++)
+            w[0].exact[k] += w[i].exact[k];
+        for (size_t k = 0; k < PASS_TALLY_SIZE; k++)
+            ((double *)&w[0].tally)[k] += ((const double *)&w[i].tally)[k];
+        for (size_t k = 0; k < LW_EXACT_WORDS * PASS_TALLY_SIZE; k++)
+            w[0].sum[k] += w[i].sum[k];
+    }
+    *tally = w[0].tally;
     if (exact) {
-        lw_comm_sum_i64(t->grid->peers, t->exact, LW_EXACT_WORDS * n);
-        lw_exact_get(n, t->exact, t->grad);
-        pass_exact_sum(t->grid, sum, tally);
+        lw_comm_sum_i64(t->grid->peers, w[0].exact, LW_EXACT_WORDS * n);
+        lw_exact_get(n, w[0].exact, t->grad);
+        pass_exact_sum(t->grid, w[0].sum, tally);
     } else {
+        lw_comm_sum_f64(t->grid->peers, t->grad, n);
         pass_tally_sum(t->grid, tally);
     }
+}
+
+/* grad <- gradient of the mean loss of the present batch, summed over replicas. Collective over the world. */
+static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
+    enum { MOST = LW_TRAIN_THREADS_MAX };
+    part work[MOST] = {{0}};
+    void *payload[MOST];
+    for (int i = 0; i < t->n_team; i++) {
+        pass *p = t->team[i];
+        int64_t begin = t->state.batch_in_epoch * t->spec.batch + pass_place(p);
+        for (int64_t k = 0; k < p->n_pieces * p->width; k++)
+            p->sample[k] = order_sample(t->order, t->state.epoch, begin + k);
+        work[i] = (part){.trainer = t, .grad = t->share[i], .exact = t->exact_share[i]};
+        payload[i] = &work[i];
+    }
+    LW_TRY(pass_load(t->team, t->n_team));
+    if (t->n_team == 1 && t->spec.lanes == 0) { /* one sweep: its blocks travel as they are completed */
+        memset(t->grad, 0, (size_t)t->theta->n_local * sizeof *t->grad);
+        *tally = (pass_tally){0};
+        LW_TRY(lw_comm_agree(t->grid->world, pass_forward(t->team[0], true, tally)));
+        LW_TRY(pass_backward_sum(t->team[0], t->theta, t->grad));
+        traffic_note(t);
+        pass_tally_sum(t->grid, tally);
+        return LW_OK;
+    }
+    LW_TRY(lw_comm_agree(t->grid->world, pass_together(t->team, t->n_team, part_run, payload)));
+    parts_sum(t, work, tally);
     return LW_OK;
 }
 
@@ -165,7 +240,7 @@ static lw_err batch_train(lw_trainer *t) {
     lw_theta_get(t->theta, t->net, t->x);
     optimizer_step(spec, t->theta, present_rate(t), factor, s->updates, scale_of(t), t->grad, t->vector, t->x);
     lw_theta_put(t->theta, t->net, t->x);
-    lw_sim_refresh(t->pass->sim);
+    trainer_refresh(t);
     s->sum_loss += loss * tally.loss.counted;
     s->sum_counted += tally.loss.counted;
     s->sum_correct += tally.loss.correct;
@@ -185,21 +260,22 @@ static double metrics_score(const lw_metrics *m) {
 static lw_err epoch_measure(lw_trainer *t, const lw_watch *watch, lw_metrics *m) {
     const lw_trainer_state *s = &t->state;
     double counted = fmax(s->sum_counted, 1);
-    bool regression = t->pass->batch->target != NULL;
+    bool regression = t->team[0]->batch->target != NULL;
     pass_tally tally;
     m->epoch = s->epoch + 1;
     m->loss = s->sum_loss / counted;
     m->accuracy = regression ? NAN : s->sum_correct / counted;
     m->rmse = regression ? sqrt(s->sum_sq / counted) : NAN;
-    m->rate_hz = pass_tally_rate(t->pass, s->sum_spikes, (double)t->order->n_train);
+    m->rate_hz = pass_tally_rate(t->team[0], s->sum_spikes, (double)t->order->n_train);
     m->grad_norm = s->sum_norm / (double)t->n_batches;
     m->lr = optimizer_rate(&t->spec.optimizer, t->spec.epochs, t->n_batches, s->epoch, t->n_batches - 1);
     m->validation_loss = m->validation_accuracy = m->validation_rmse = NAN;
     if (t->order->n_validation == 0) return LW_OK;
-    LW_TRY(pass_measure(t->pass, t->order->validation, t->order->n_validation, "validate", watch, NULL, NULL, &tally));
+    LW_TRY(pass_measure(
+        t->team, t->n_team, t->order->validation, t->order->n_validation, "validate", watch, NULL, NULL, &tally));
     m->validation_loss = pass_tally_loss(&tally);
-    m->validation_accuracy = pass_tally_accuracy(t->pass, &tally);
-    m->validation_rmse = pass_tally_rmse(t->pass, &tally);
+    m->validation_accuracy = pass_tally_accuracy(t->team[0], &tally);
+    m->validation_rmse = pass_tally_rmse(t->team[0], &tally);
     return LW_OK;
 }
 
@@ -247,7 +323,7 @@ static lw_err epoch_run(lw_trainer *t, const lw_trainer_hook *hook, const lw_wat
 
 lw_err lw_trainer_run(lw_trainer *trainer, const lw_trainer_hook *hook, const lw_watch *watch) {
     const lw_trainer_state *s = &trainer->state;
-    lw_sim_refresh(trainer->pass->sim); /* weights may have been put since the last run */
+    trainer_refresh(trainer); /* weights may have been put since the last run */
     while (s->epoch < trainer->spec.epochs && !(trainer->spec.patience > 0 && s->since_best >= trainer->spec.patience))
         LW_TRY(epoch_run(trainer, hook, watch));
     return LW_OK;
@@ -256,7 +332,7 @@ lw_err lw_trainer_run(lw_trainer *trainer, const lw_trainer_hook *hook, const lw
 void lw_trainer_best_restore(lw_trainer *trainer) {
     if (trainer->state.best_epoch == 0) return;
     lw_theta_put(trainer->theta, trainer->net, best_of(trainer));
-    lw_sim_refresh(trainer->pass->sim);
+    trainer_refresh(trainer);
 }
 
 lw_traffic lw_trainer_traffic(const lw_trainer *trainer) {

@@ -214,9 +214,45 @@ TEST(pieces_give_equal_bits_on_any_grid) {
     CHECK_OK(toy_net(j.grid->part, &net, &j.net));
     j.source = toy_source(&j.toy, SAMPLES, true);
     CHECK_FAILS(lw_trainer_create(j.grid, j.net, &j.spec, &j.source, &j.trainer), LW_EUSE,
-        "batch is 12, allowed with 1 replicas of pieces of 5 samples are multiples of 5");
+        "batch is 12, allowed are multiples of 5 (1 replicas, 1 threads, pieces of 5 samples)");
     job_end(&j);
     lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+/* threads share the samples as replicas do: the same losses, the same bits again in a second run, and with pieces the
+ * same bits as one thread */
+TEST(threads_share_the_samples) {
+    lw_comm *world = world_start();
+    int size = lw_comm_size(world);
+    for (int lanes = 0; lanes < 2; lanes++)
+        for (int threads = 2; threads <= 3; threads++) {
+            job alone = job_of(true), many, again;
+            toy_net_spec net = spiking(true);
+            alone.spec.batch = 2 * size * threads; /* with 22 samples, some lanes are absent */
+            alone.spec.lanes = lanes;
+            alone.spec.validation = 0.2;
+            alone.spec.loss.rate_weight = 10;
+            alone.spec.loss.rate_upper = 0.05;
+            many = alone;
+            many.spec.threads = threads;
+            again = many;
+            job_start(&alone, world, size, &net, true);
+            job_start(&many, world, size, &net, true);
+            job_start(&again, world, size, &net, true);
+            CHECK_OK(lw_trainer_run(alone.trainer, NULL, NULL));
+            CHECK_OK(lw_trainer_run(many.trainer, NULL, NULL));
+            CHECK_OK(lw_trainer_run(again.trainer, NULL, NULL));
+            lw_metrics a = metrics_last(alone.trainer), b = metrics_last(many.trainer);
+            CHECK_REL(b.loss, a.loss, 1e-9);
+            CHECK_REL(b.validation_loss, a.validation_loss, 1e-9);
+            CHECK_REL(b.grad_norm, a.grad_norm, 1e-9);
+            CHECK_INT(theta_bits(&many), theta_bits(&again));
+            if (lanes) CHECK_INT(theta_bits(&many), theta_bits(&alone));
+            job_end(&alone);
+            job_end(&many);
+            job_end(&again);
+        }
     lw_comm_stop(&world);
 }
 
@@ -434,6 +470,6 @@ TEST(impossible_problems_are_refused) {
 }
 
 CHECK_MAIN(CASE(training_learns), CASE(regression_learns), CASE(every_grid_gives_the_same_losses),
-    CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(traffic_goes_with_the_halo),
-    CASE(stop_and_resume_is_uninterrupted), CASE(clipping_limits_the_step), CASE(early_stopping_keeps_the_best),
-    CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
+    CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(threads_share_the_samples),
+    CASE(traffic_goes_with_the_halo), CASE(stop_and_resume_is_uninterrupted), CASE(clipping_limits_the_step),
+    CASE(early_stopping_keeps_the_best), CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
