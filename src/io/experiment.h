@@ -41,6 +41,13 @@ lw_err experiment_chance(reader *r, const yaml_tree_node *map, lw_projection_spe
 bool experiment_is_by_distance(const yaml_tree_node *node);
 lw_err experiment_by_distance(reader *r, const yaml_tree_node *node, const char *unit, lw_profile *out) LW_MUST_CHECK;
 
+/* experiment_weight.c */
+/** Whether a weight is chosen for the projection as a whole, and that weight; rule, port and populations are known.
+ * number: of the projection, for random numbers. */
+bool experiment_is_whole_weight(const yaml_tree_node *node);
+lw_err experiment_whole_weight(reader *r, const yaml_tree_node *node, const char *unit, double fan_in, uint64_t number,
+    lw_projection_spec *proj) LW_MUST_CHECK;
+
 /** Key `synapse` of a projection whose weight and delay are known (experiment_synapse.c); nothing when absent. */
 lw_err experiment_synapse(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) LW_MUST_CHECK;
 

@@ -220,8 +220,8 @@ static lw_err edges_from_file(reader *r, const yaml_tree_node *map, lw_projectio
     return file->path ? LW_OK : LW_EMEM;
 }
 
-static lw_err projection(
-    reader *r, const yaml_tree_node *map, int32_t pre, int32_t post, bool single, lw_projection_spec *proj) {
+static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int32_t post, bool single, int number,
+    lw_projection_spec *proj) {
     double fan_in = 1;
     memset(proj, 0, sizeof *proj);
     proj->pre = pre;
@@ -247,7 +247,10 @@ static lw_err projection(
     bool weight_of = experiment_is_by_distance(weight), delay_of = experiment_is_by_distance(delay);
     if (weight_of) LW_TRY(experiment_by_distance(r, weight, unit, &proj->weight_of));
     if (delay_of) LW_TRY(experiment_by_distance(r, delay, "ms", &proj->delay_of));
-    if (weight && !weight_of) LW_TRY(yaml_dist(r->tree, weight, unit, fan_in, &proj->weight));
+    if (experiment_is_whole_weight(weight))
+        LW_TRY(experiment_whole_weight(r, weight, unit, fan_in, (uint64_t)number, proj));
+    else if (weight && !weight_of)
+        LW_TRY(yaml_dist(r->tree, weight, unit, fan_in, &proj->weight));
     if (delay && !delay_of) LW_TRY(yaml_dist(r->tree, delay, "ms", 0, &proj->delay));
     if (delay && proj->delay.kind == LW_DIST_CONSTANT && proj->delay.p[0] < 0)
         return yaml_fail(delay, "a time >= 0 ms, a list or a distribution");
@@ -293,10 +296,10 @@ lw_err experiment_network(reader *r) {
             if (mirrored && n_from * n_to > 1)
                 return yaml_fail(yaml_get(map, "symmetric"), "symmetric only from one population to one population");
             if (!pass) total += n_from * n_to + mirrored;
-            for (int k = 0; pass && k < n_from * n_to; k++)
-                LW_TRY(projection(r, map, from[k / n_to], to[k % n_to], n_from * n_to == 1, &proj[at++]));
+            for (int k = 0; pass && k < n_from * n_to; k++, at++)
+                LW_TRY(projection(r, map, from[k / n_to], to[k % n_to], n_from * n_to == 1, at, &proj[at]));
             if (pass && mirrored) {
-                LW_TRY(projection(r, map, to[0], from[0], false, &proj[at]));
+                LW_TRY(projection(r, map, to[0], from[0], false, at, &proj[at]));
                 proj[at].mirror = at; /* 1 + number of the one before */
                 proj[at].symmetric = proj[at - 1].symmetric = false;
                 at++;
