@@ -196,6 +196,20 @@ typedef struct lw_trace_spec {
     lw_record_spec keep;
 } lw_trace_spec;
 
+/** Before training: scale the recurrent weights of a population until the largest Lyapunov exponent of the network,
+ * driven by the experiment's inputs or else by its training samples, is `exponent`. */
+typedef struct lw_exponent_target {
+    int32_t pop;
+    double exponent, tolerance; /* 1/ms */
+    int64_t steps, transient;
+    int32_t iterations; /* spectra at most */
+} lw_exponent_target;
+typedef struct lw_initialize {
+    bool by_exponent; /* which of the two */
+    lw_rate_target rate;
+    lw_exponent_target exponent;
+} lw_initialize;
+
 /** Everything the file says, with names resolved. Plain data; strings and arrays belong to the experiment. */
 typedef struct lw_experiment {
     const char *name, *file, *text; /* text: the file as read */
@@ -220,7 +234,9 @@ typedef struct lw_experiment {
     lw_data_spec train_data, test_data;
     bool has_train;
     lw_train_spec train;
-    int32_t replicas; /* train.replicas: 0 = all ranks */
+    int32_t replicas;                /* train.replicas: 0 = all ranks */
+    const lw_initialize *initialize; /* in this order, before the first epoch */
+    int32_t n_initialize;
     lw_lyapunov_spec lyapunov;
     lw_surrogate lyapunov_surrogate;
     bool lyapunov_reset_detached;

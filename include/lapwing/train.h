@@ -203,6 +203,49 @@ typedef struct lw_gradcheck {
 lw_err lw_gradcheck_run(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
     int64_t n_steps, int32_t directions, lw_gradcheck *out) LW_MUST_CHECK;
 
+/* ------------------------------------------------------------------ initial weights */
+
+/** Factors on the weights of chosen projections, relative to what they were when this was made. **Local**. */
+typedef struct lw_weight_gain lw_weight_gain;
+/** wanted: [n_proj]. Changes the storage of projections: views and engines made before are stale. */
+lw_err lw_weight_gain_create(lw_net *net, const uint8_t *wanted, lw_weight_gain **out) LW_MUST_CHECK;
+/** The weights are 2^log2_gain times the first ones. Engines must be told (lw_sim_refresh). */
+void lw_weight_gain_set(lw_weight_gain *gain, double log2_gain);
+void lw_weight_gain_destroy(lw_weight_gain **gain);
+
+/** Which gain makes a number that grows with it what it should be. measure gives the same number on all ranks. */
+typedef struct lw_gain_target {
+    double value, tolerance;
+    int32_t trials; /* calls of measure at most */
+    lw_err (*measure)(void *payload, double log2_gain, double *value);
+    void *payload;
+} lw_gain_target;
+typedef struct lw_gain_found {
+    double log2_gain, value; /* the best one tried */
+    double first;            /* value at the start */
+    int32_t trials;
+    bool reached;
+} lw_gain_found;
+/** Outwards from log2_gain = start in growing steps, then bisection. As collective as measure. */
+lw_err lw_gain_search(const lw_gain_target *target, double start, lw_gain_found *out) LW_MUST_CHECK;
+
+/** Scale the weights onto populations until their mean rate on the first batch is `rate`. */
+typedef struct lw_rate_target {
+    double rate, tolerance; /* kHz; relative */
+    int32_t iterations;     /* runs per population and round, at most */
+    const int32_t *pop;     /* [n_pop]; none: all spiking populations that data reach, but the read-out */
+    int32_t n_pop;
+} lw_rate_target;
+typedef struct lw_rate_found {
+    int32_t pop;
+    double log2_gain, before, rate; /* kHz */
+    int32_t trials;
+    bool reached;
+} lw_rate_found;
+/** **Collective** over grid->world; the same gains for any grid. found: [n] in the order of tuning, lw_free. */
+lw_err lw_initialize_rate(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    const lw_rate_target *target, lw_rate_found **found, int *n) LW_MUST_CHECK;
+
 /* ------------------------------------------------------------------ gradient of one batch */
 
 /** One batch forward and back, with all that another program needs to do the same: for export and comparison. */

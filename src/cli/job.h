@@ -98,6 +98,8 @@ lw_err statistics_report(job *j, json_t **out) LW_MUST_CHECK;
 
 lw_err stage_simulate(job *j) LW_MUST_CHECK;
 lw_err stage_train(job *j) LW_MUST_CHECK;
+/** train.initialize, on a network that is as the experiment built it. The network stands on the training's grid. */
+lw_err stage_initialize(job *j, const lw_batch_source *data) LW_MUST_CHECK;
 lw_err stage_evaluate(job *j) LW_MUST_CHECK;
 lw_err stage_lyapunov(job *j) LW_MUST_CHECK;
 lw_err stage_prune(job *j) LW_MUST_CHECK;

@@ -52,6 +52,7 @@ lw_err stage_train(job *j) {
     lw_watch door = watch_door(j->watch);
     LW_TRY(job_place(j, j->spread));
     lw_err err = lw_comm_agree(j->world, lw_experiment_data(x, &x->train_data, &data));
+    if (err == LW_OK) err = stage_initialize(j, &data);
     double begun = lw_time_now();
     if (err == LW_OK) err = lw_trainer_create(j->spread, j->net, &x->train, &data, &j->trainer);
     j->net_changed = true;

@@ -51,6 +51,9 @@ lw_err experiment_whole_weight(reader *r, const yaml_tree_node *node, const char
 /** Key `synapse` of a projection whose weight and delay are known (experiment_synapse.c); nothing when absent. */
 lw_err experiment_synapse(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) LW_MUST_CHECK;
 
+/** Key `initialize` of the section train (experiment_initialize.c); nothing when absent. */
+lw_err experiment_initialize(reader *r, const yaml_tree_node *train) LW_MUST_CHECK;
+
 lw_err experiment_network(reader *r) LW_MUST_CHECK; /* experiment_network.c: populations, projections */
 lw_err experiment_stimuli(reader *r) LW_MUST_CHECK; /* experiment_stimuli.c: inputs */
 lw_err experiment_record(reader *r) LW_MUST_CHECK;  /* experiment_record.c: record, statistics */

@@ -107,7 +107,7 @@ static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
 static lw_err train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
         "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "precision", "replicas",
-        "seed", NULL};
+        "initialize", "seed", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
                                                                               "float", "double", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");
@@ -149,6 +149,7 @@ static lw_err train(reader *r) {
     t->reset_detached = true;
     r->x->replicas = (int32_t)replicas;
     LW_TRY(reader_surrogate(map, "surrogate", &t->surrogate));
+    LW_TRY(experiment_initialize(r, map));
     return reader_reset(map, &t->reset_detached);
 }
 
