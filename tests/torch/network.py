@@ -129,6 +129,34 @@ class Exponential(Hard):
         return new
 
 
+class ExponentialAdaptive(Exponential):
+    def update(self, s, x, p, dt):
+        new = super().update(s, x, p, dt)
+        decay, d, tau = torch.exp(-dt / p["tau_m"]), torch.exp(-dt / p["tau_stc"]), p["tau_stc"]
+        new["V_m"] = new["V_m"] - s["stc"] * p["tau_m"] * tau / (p["C_m"] * (p["tau_m"] - tau)) * (decay - d)
+        new["stc"] = d * s["stc"]
+        new["sfa"] = torch.exp(-dt / p["tau_sfa"]) * s["sfa"]
+        return new
+
+    def margin(self, s, p):
+        return s["V_m"] - (p["V_th"] + s["sfa"])
+
+    def reset(self, s, p):
+        return {**super().reset(s, p), "sfa": s["sfa"] + p["q_sfa"], "stc": s["stc"] + p["q_stc"]}
+
+
+class Izhikevich:
+    def update(self, s, x, p, dt):
+        v, u = s["v"], s["u"]
+        return {"v": v + dt * (0.04 * v * v + 5 * v + 140 - u + p["I_e"]) + x["spikes"], "u": u + dt * p["a"] * (p["b"] * v - u)}
+
+    def margin(self, s, p):
+        return s["v"] - p["V_th"]
+
+    def reset(self, s, p):
+        return {"v": p["c"] + 0 * s["v"], "u": s["u"] + p["d"]}
+
+
 class HardUnit(Simple):  # tests/models/ref_lif_hard.model
     def update(self, s, x, p, dt):
         return {"v": p["beta"] * s["v"] + (1 - p["beta"]) * (s["i"] + p["bias"]), "i": p["alpha"] * s["i"] + x["x"]}
@@ -141,7 +169,7 @@ class HardUnit(Simple):  # tests/models/ref_lif_hard.model
 
 
 MODELS = {"relay": Relay, "li": LeakyReadout, "lif_simple": Simple, "if": Perfect, "cuba_lif": Cuba, "alif": Adaptive,
-          "lif_delta": Delta, "lif": Exponential, "ref_lif_hard": HardUnit}
+          "lif_adapt": ExponentialAdaptive, "izhikevich": Izhikevich, "lif_delta": Delta, "lif": Exponential, "ref_lif_hard": HardUnit}
 
 
 # ---- the file
@@ -272,7 +300,18 @@ class Network:
             z = out.sum(0, keepdim=True)
         else:
             z = torch.gather(out, 0, out.argmax(0, keepdim=True))
-        return self.classes(z, skip) if self.label is not None else self.regression(z, skip)
+        fit = self.classes(z, skip) if self.label is not None else self.regression(z, skip)
+        return fit + self.rate_penalty()
+
+    # weight * mean over neurons of (rate - upper)+^2 + (lower - rate)+^2, rates in kHz over the sequence; mean over samples
+    def rate_penalty(self):
+        band = self.train.get("rate")
+        if not band:
+            return 0
+        spiking = [k for k, p in self.pops.items() if hasattr(p.model, "margin")]
+        rate = torch.cat([torch.stack(self.emitted[k]).sum(0) for k in spiking], 1) / (self.steps * self.dt)
+        over, under = torch.clamp(rate - band["upper"], min=0), torch.clamp(band["lower"] - rate, min=0)
+        return band["weight"] * (over ** 2 + under ** 2).mean()
 
     def regression(self, z, skip):
         y = torch.tensor(self.target.astype(np.float64)).transpose(1, 2)

@@ -54,6 +54,20 @@ def case(hidden="cuba_lif", params=None, learn=(), weight="normal(0.3, 1)", port
                       "batch": SAMPLES, "precision": "double", "surrogate": {"superspike": 5.0}, **(train or {})}}
 
 
+# Two hidden layers and a deep one between them and the read-out: skip edges, feedback over several layers, self-recurrence, edges of
+# several delays between one pair.
+def layers():
+    x = case(**CUBA, rec={})
+    for k, model in (("mid", "alif"), ("deep", "cuba_lif")):
+        x["populations"][k] = {"model": model, "size": 9, "learn": ["tau_mem", "v_th"]}
+    edge = {"rule": "all_to_all", "weight": "normal(0.4, 1)", "learn": True}
+    x["projections"] += [{**edge, "from": a, "to": b, "delay": d, "name": f"{a}_{b}_{i}"} for i, (a, b, d) in enumerate(
+        [("rec", "mid", "0 ms"), ("mid", "deep", "0 ms"), ("rec", "deep", "2 ms"), ("in", "deep", "0 ms"), ("deep", "rec", "1 ms"),
+         ("deep", "mid", "3 ms"), ("mid", "mid", "1 ms"), ("deep", "out", "0 ms"), ("mid", "out", "1 ms"), ("rec", "deep", "5 ms")])]
+    x["projections"][3]["weight"] = x["projections"][6]["weight"] = "normal(1, 3)"
+    return x
+
+
 def readout(kind, **more):
     return {"readout": {"population": "out", "from": kind}, **more}
 
@@ -68,6 +82,9 @@ DELTA = {"hidden": "lif_delta", "weight": "normal(8 mV, 4 mV)", "learn": ["tau_m
          "params": {**ORIGIN, "tau_m": "uniform(8 ms, 14 ms)", "t_ref": "2 ms"}, "rec": {"weight": "normal(0 mV, 4 mV)"}}
 MV = {"surrogate": {"superspike": 0.5}}
 HARD = {"hidden": os.path.join(MODELS, "ref_lif_hard.model"), "learn": ["alpha", "beta", "theta", "bias"], "weight": "normal(1, 2)"}
+ADAPT = {**LIF, "hidden": "lif_adapt", "learn": ["tau_m", "V_th", "q_sfa", "tau_sfa", "q_stc", "tau_stc", "C_m"]}
+IZHIKEVICH = {"hidden": "izhikevich", "weight": "normal(8 mV, 6 mV)", "learn": ["a", "b", "c", "d", "V_th"],
+              "rec": {"weight": "normal(0 mV, 3 mV)"}, "dt": "0.5 ms"}
 LORENZ = {"format": "lorenz63", "samples": SAMPLES, "steps": STEPS, "dt": 0.05, "horizon": 1, "seed": 3}
 FULL = {"reset": "full"}
 
@@ -97,6 +114,10 @@ GROUPS = {
         "spiking read-out": case(**CUBA, rec={}, out="cuba_lif", out_learn=["tau_mem", "v_th"], out_weight="normal(0.5, 1)",
                                  train=readout("sum")),
         "jumps from -70 mV": {**case(**{**DELTA, "params": {"t_ref": "2 ms"}}, train=MV), "only": "double"},
+        "adaptation currents and thresholds": case(**ADAPT, train=MV),
+        "adaptation currents and thresholds, full": case(**ADAPT, train={**MV, **FULL}),
+        "quadratic": {**case(**IZHIKEVICH, train={"surrogate": {"superspike": 0.2, "scale": 0.1}}), "only": "double"},
+        "skip and feedback": layers(),
         "coarse step": case(**CUBA, rec={}, dt="4 ms", delay="uniform(4 ms, 20 ms)"),
     },
     "losses": {
@@ -104,6 +125,8 @@ GROUPS = {
            for kind in ("per_step", "last", "mean", "sum", "max_over_time") for loss in ("cross_entropy", "mse")},
         **{f"{kind}, regression": case(**CUBA, rec={}, inputs=3, data=LORENZ, train=readout(kind, loss="mse"))
            for kind in ("per_step", "last", "mean", "sum", "max_over_time")},
+        "rate penalty": case(**CUBA, rec={}, train=readout("mean", regularize={
+            "rate": {"lower": "0.1 kHz", "upper": "0.25 kHz", "weight": 50.0}})),
         "labels per step, skip": case(**CUBA, rec={}, train=readout("per_step", skip=5)),
         "label smoothing": case(**CUBA, rec={}, train=readout("mean", label_smoothing=0.1)),
         "label smoothing, mse": case(**CUBA, rec={}, train=readout("mean", label_smoothing=0.1, loss="mse")),
@@ -119,12 +142,13 @@ GROUPS = {
 
 def settings(x):
     t = x["train"]
+    rate = t.get("regularize", {}).get("rate")
     s = dict(t["surrogate"])
     scale = s.pop("scale", 1.0)
     (kind, b), = s.items()
     return {"input": t["input"], "readout": t["readout"]["population"], "from": t["readout"]["from"], "loss": t["loss"],
             "skip": t.get("skip", 0), "label_smoothing": t.get("label_smoothing", 0), "reset": t.get("reset", "detached"),
-            "surrogate": (kind, b, scale)}
+            "rate": rate and {k: float(str(v).replace("kHz", "")) for k, v in rate.items()}, "surrogate": (kind, b, scale)}
 
 
 def export(folder, x, ranks=1, replicas=1):
