@@ -15,6 +15,14 @@ for run in "1 1" "2 1" "3 1" "2 2" "4 2"; do
     done
     h5diff -p 1e-9 out11/gradient.h5 out$1$2/gradient.h5 /gradient >diff || { fail "the gradient on $1 ranks differs"; cat diff >&2; }
 done
+ranks 2 train "$job" --out trained --set train.epochs=1 --set train.precision=double
+expect_status 0 training
+for n in 1 3; do
+    ranks $n gradient trained/checkpoint.h5 --out "after$n" --samples 5
+    expect_status 0 "from a checkpoint on $n ranks"
+    h5diff trained/checkpoint.h5 after$n/gradient.h5 /network /network || fail "the network of the checkpoint on $n ranks differs"
+done
+h5diff -p 1e-9 after1/gradient.h5 after3/gradient.h5 /gradient || fail "gradients of the checkpoint differ"
 for n in 1 3; do
     ranks $n gradient "$job" --out bad --samples 100000; expect_status 2 "too many samples"
     equal "$(grep -c '^lapwing: .*100000 samples asked, allowed are 1 to' log)" 1 "lines for too many samples"

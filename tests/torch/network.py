@@ -201,13 +201,20 @@ class Projection:
         self.weight = torch.tensor(np.broadcast_to(group["weight"][...], (n,)).astype(np.float64))
         if learned:
             self.weight.requires_grad_()
-        delay = np.broadcast_to(group["delay"][...], (n,))
+        delay = np.broadcast_to(group["lag" if "lag" in group else "delay"][...], (n,))
+        self.lag, parts = None, [(delay, self.weight)]
+        if delay.dtype.kind == "f":  # real delays: a value arrives as 1 - f of it at the step before and as f of it at the step behind
+            self.lag = torch.tensor(delay.astype(np.float64), requires_grad=True)
+            f = self.lag - torch.floor(self.lag).detach()
+            first = np.floor(delay).astype(np.int64)
+            parts = [(first, self.weight * (1 - f)), (first + 1, self.weight * f)]
         shape = (pops[self.post].size, pops[self.pre].size)
         self.slices = []  # (delay in steps, matrix [post, pre])
-        for d in sorted(set(delay.tolist())):
-            pick = torch.tensor(np.flatnonzero(delay == d))
-            matrix = torch.zeros(shape, dtype=F).index_put((target[pick], source[pick]), self.weight[pick], accumulate=True)
-            self.slices.append((d, matrix))
+        for delay, weight in parts:
+            for d in sorted(set(delay.tolist())):
+                pick = torch.tensor(np.flatnonzero(delay == d))
+                matrix = torch.zeros(shape, dtype=F).index_put((target[pick], source[pick]), weight[pick], accumulate=True)
+                self.slices.append((d, matrix))
 
 
 class Network:
@@ -226,10 +233,13 @@ class Network:
             self.found_loss = float(b.attrs["loss"])
             self.found_spikes = {k: d[...] for k, d in b["spikes"].items()}
             self.found = {("weight", k): d[...] for k, d in gradient["projections"].items()}
+            self.found.update({("delay", k): d[...] for k, d in gradient.get("delays", {}).items()})
             for p, g in gradient["parameters"].items():
                 self.found.update({(p, k): d[...] for k, d in g.items()})
 
     def leaf(self, key):
+        if key[0] == "delay":
+            return self.projections[key[1]].lag
         return self.projections[key[1]].weight if key[0] == "weight" else self.pops[key[0]].learned[key[1]]
 
     # populations such that sources of delay 0 come first
