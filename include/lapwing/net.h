@@ -38,7 +38,10 @@ typedef enum lw_rule {
 typedef struct lw_edge {
     int64_t target, source;
     double weight;
-    int32_t delay; /* steps */
+    union {
+        int32_t delay; /* steps */
+        float lag;     /* steps, of a projection with learn_delay */
+    };
     int32_t order; /* number among synapses of this (target, source), so that multapses keep apart; given edges of one
                       pair must differ in it */
 } lw_edge;
@@ -117,11 +120,16 @@ typedef struct lw_projection_spec {
                         how likely a source is, relative to others. Wants positions in pre and post */
     double radius;   /* mm: with p_of, no synapse is longer; 0: where p_of falls to 1e-6 of its largest value */
     bool autapses, multapses;
-    bool symmetric; /* pairwise_bernoulli, one_to_one, all_to_all within one population: a synapse from i to j and one
-                       from j to i are there or not together, with one weight and one delay */
-    int32_t mirror; /* 1 + number of an earlier projection (pairwise_bernoulli, one_to_one, all_to_all) between two
-                       populations that this one repeats in the other direction, weights and delays too; 0: none */
-    bool learn;     /* weights are trained */
+    bool symmetric;   /* pairwise_bernoulli, one_to_one, all_to_all within one population: a synapse from i to j and one
+                         from j to i are there or not together, with one weight and one delay */
+    int32_t mirror;   /* 1 + number of an earlier projection (pairwise_bernoulli, one_to_one, all_to_all) between two
+                         populations that this one repeats in the other direction, weights and delays too; 0: none */
+    bool learn;       /* weights are trained */
+    bool learn_delay; /* each synapse has a real delay, from one step to delay_max (ms), that is trained: a value x that
+                         was emitted arrives as (1 - f) x after floor(delay) steps and as f x one step later, f being
+                         what is behind the point (DCLS, Hammouamri et al. 2023). Drawn delays beyond are set to the
+                         nearest end, and not rounded. Given edges have `lag` instead of `delay` */
+    double delay_max;
     bool zero_mean; /* subtract the mean weight of each target's incoming synapses of this projection */
     const lw_synapse_model *synapse; /* NULL: static synapses */
     const double *synapse_param;     /* [n_param] of the synapse model, internal units; NULL: its defaults */
@@ -226,6 +234,8 @@ typedef struct lw_proj_view {
     const lw_synapse_model *synapse;
     const double *synapse_param; /* [n_param] */
     bool delay_in_axon;
+    int32_t lag_max; /* learn_delay: the largest delay in steps; else 0. Such a projection has one slice, of delay 1 */
+    float *lag;      /* [n_edges] steps, 1 <= lag <= lag_max; writable (training); NULL without learn_delay */
     bool bundled; /* its synapses are in bundles (below): no slices, no targets, no weights here until lw_net_unbundle;
                      n_edges counts them all the same, weight_one and weight_value hold */
 } lw_proj_view;
@@ -385,12 +395,14 @@ lw_net_stats lw_net_stats_get(const lw_net *net);
 
 typedef struct lw_theta_block {
     bool is_weight;
-    int32_t proj;          /* is_weight */
+    bool is_delay;         /* real delays in steps, of a projection with learn_delay */
+    int32_t proj;          /* is_weight or is_delay */
     int32_t pop, param;    /* otherwise */
     int64_t offset, count; /* in the local vector */
 } lw_theta_block;
 
-/** The learnable numbers of this rank: weights of projections with `learn` (edge order), then parameters with `learn`
+/** The learnable numbers of this rank: by projection, weights where it has `learn`, then delays where it has
+ * `learn_delay` (both in edge order); then parameters with `learn`
  * (lid order). */
 typedef struct lw_theta {
     int64_t n_local, n_global;
@@ -400,8 +412,9 @@ typedef struct lw_theta {
 /** **Collective**. */
 lw_err lw_theta_create(const lw_net *net, lw_theta **out) LW_MUST_CHECK;
 void lw_theta_destroy(lw_theta **theta);
-/** Copy net -> vector, vector -> net ([n_local] doubles). put clamps parameters to their domains (lw_model_param_clamp)
- * and writes the clamped values back into x. **Local**. After put, engines must be told (lw_sim_refresh). */
+/** Copy net -> vector, vector -> net ([n_local] doubles). put clamps parameters to their domains
+ * (lw_model_param_clamp), delays to [1, lag_max], and writes the clamped values back into x. **Local**. After put,
+ * engines must be told (lw_sim_refresh). */
 void lw_theta_get(const lw_theta *theta, const lw_net *net, double *x);
 void lw_theta_put(const lw_theta *theta, lw_net *net, double *x);
 

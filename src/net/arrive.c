@@ -75,7 +75,10 @@ static lw_err edge_check(const net_rule *r, int64_t i) {
     LW_CHECK(e->source >= 0 && e->source < r->pre->size, LW_EUSE,
         "projection \"%s\": synapse %lld has source %lld; allowed: 0 to %lld", name, (long long)i, (long long)e->source,
         (long long)r->pre->size - 1);
-    LW_CHECK(e->delay >= 0 && e->delay <= NET_DELAY_MOST, LW_EUSE,
+    LW_CHECK(!r->spec->learn_delay || (e->lag >= 1 && e->lag <= (float)r->net->proj[r->proj].view.lag_max), LW_EUSE,
+        "projection \"%s\": synapse %lld has a delay of %g steps; allowed: 1 to %d", name, (long long)i, (double)e->lag,
+        (int)r->net->proj[r->proj].view.lag_max);
+    LW_CHECK(r->spec->learn_delay || (e->delay >= 0 && e->delay <= NET_DELAY_MOST), LW_EUSE,
         "projection \"%s\": synapse %lld has a delay of %d steps; allowed: 0 to %d", name, (long long)i, (int)e->delay,
         (int)NET_DELAY_MOST);
     LW_CHECK(isfinite(e->weight), LW_EUSE, "projection \"%s\": synapse %lld has weight %g; allowed: finite numbers",

@@ -152,6 +152,8 @@ static void spec_fill(const compact *c, lw_population_spec *pop, lw_projection_s
             .autapses = true,
             .multapses = true,
             .learn = view->learn,
+            .learn_delay = view->lag_max > 0,
+            .delay_max = view->lag_max * c->net->dt,
             .synapse = view->synapse,
             .synapse_param = view->synapse_param,
             .delay_in_axon = view->delay_in_axon,

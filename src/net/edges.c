@@ -49,6 +49,7 @@ static void run_put(listing *l, const lw_run *run) {
             .source = source,
             .weight = lw_run_weight(run, i),
             .delay = run->delay};
+        if (v->lag) e->lag = v->lag[run->edge + i];
         if (at > 0 && e[-1].target == e->target && e[-1].source == e->source) e->order = e[-1].order + 1;
     }
 }

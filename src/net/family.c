@@ -62,7 +62,7 @@ static bool certain(const lw_net_spec *spec, const lw_projection_spec *s) {
 }
 
 static bool may_be_bundled(const families *f, int32_t i) {
-    return !f->spec->proj[i].learn && !f->net->proj[i].view.plastic &&
+    return !f->spec->proj[i].learn && !f->spec->proj[i].learn_delay && !f->net->proj[i].view.plastic &&
            f->net->pop[f->spec->proj[i].pre].model->emits_spikes;
 }
 

@@ -2,6 +2,7 @@
  *
  * The network: building it in order (neurons, projections, slots, levels), giving it back, and the views of it.
  */
+#include <math.h>
 #include <string.h>
 #include "net_private.h"
 
@@ -52,6 +53,7 @@ static lw_err projs_create(lw_net *net, const lw_net_spec *spec) {
         view->post = from->post;
         view->port = from->port;
         view->learn = from->learn;
+        if (from->learn_delay) view->lag_max = (int32_t)lround(from->delay_max / spec->dt);
         LW_TRY(synapse_take(view, from));
         view->weight_type = spec->weight_type;
     }
@@ -94,7 +96,8 @@ static lw_err delays_finish(lw_net *net) {
         index[n + i] = proj->view.post;
         zero[i] = proj->delay_low == 0;
         if (proj->delay_positive > 0 && (low == 0 || proj->delay_positive < low)) low = proj->delay_positive;
-        if (proj->delay_high > net->delay_max) net->delay_max = proj->delay_high;
+        int32_t high = proj->view.lag_max ? proj->view.lag_max + 1 : proj->delay_high;
+        if (high > net->delay_max) net->delay_max = high;
     }
     if (low > 0) net->delay_min = low;
     LW_TRY_TO(net_levels(net->n_pop, name, net->n_proj, index, index + n, zero, index + 2 * n, &net->n_levels), done);
@@ -186,6 +189,7 @@ static void proj_free(net_proj *proj) {
     lw_free((void *)proj->view.slice);
     lw_free((void *)proj->view.target);
     lw_free(proj->view.weight);
+    lw_free(proj->view.lag);
     lw_free((void *)proj->view.synapse_param);
     lw_free(proj->row_begin);
     lw_free(proj->row_source);

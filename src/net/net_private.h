@@ -149,7 +149,7 @@ lw_err net_draw_ring(net_draw *d, lw_stream *s, int64_t n, double p, int64_t siz
 typedef struct net_given_edge {
     double weight;
     uint32_t target, source; /* target: number among the local neurons of post */
-    int32_t delay, order;
+    int32_t delay, order;    /* delay: of lw_edge, whichever its member */
 } net_given_edge;
 /** Synapses by local target, sources ascending, multapses in their order. */
 typedef struct net_incoming {
@@ -269,6 +269,8 @@ void net_synapses_free(net_synapses *y);
 lw_err net_synapses_target(net_synapses *y, int64_t t) LW_MUST_CHECK;
 void net_synapses_weights(net_synapses *y, int64_t t);
 lw_err net_synapses_delays(net_synapses *y, int64_t t) LW_MUST_CHECK;
+/** Real delays of a projection with learn_delay, steps, into y->ms. */
+void net_synapses_lags(net_synapses *y, int64_t t);
 
 /* ---- storage.c: a projection by itself */
 /** What is to be known of a projection's synapses before they are stored; first of this rank, then of all. */
@@ -284,6 +286,8 @@ void net_survey_join(lw_net *net, int32_t proj, net_survey *s);
 lw_err net_survey_listed(lw_net *net, net_synapses *y, net_survey *s) LW_MUST_CHECK;
 /** Everything of one projection, except that rows are its own sources only. **Collective**. */
 lw_err net_storage(lw_net *net, net_synapses *y, const net_survey *survey) LW_MUST_CHECK;
+/** Steps of a delay in ms, or of an edge's lag, in the range of a projection whose delays are learned. */
+float net_lag_clamp(double steps, int32_t lag_max);
 void net_weight_put(lw_dtype type, void *weight, int64_t edge, double w);
 
 /* ---- blocks.c */

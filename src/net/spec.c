@@ -179,6 +179,19 @@ static lw_err synapse_check(
     return LW_OK;
 }
 
+/* The history of emitted values is one step deeper than the largest delay. */
+static lw_err learn_delay_check(const lw_net_spec *spec, const lw_projection_spec *proj) {
+    double steps = proj->delay_max / spec->dt, most = NET_DELAY_MOST - 1;
+    LW_CHECK(steps >= 1 - 1e-9 && steps <= most, LW_EUSE, "largest delay to be learned %g ms; allowed: %g to %g ms",
+        proj->delay_max, spec->dt, most * spec->dt);
+    LW_CHECK(!proj->synapse, LW_EUSE, "delays that are learned and a synapse model; allowed: one of them");
+    bool constant = net_delay_constant(proj) && proj->rule != LW_RULE_EDGES;
+    double ms = constant ? lw_dist_value(&proj->delay, 0, 0, LW_PURPOSE_DELAY, 0, 0) : spec->dt;
+    LW_CHECK(ms >= spec->dt * (1 - 1e-9) && ms <= proj->delay_max * (1 + 1e-9), LW_EUSE,
+        "a delay of %g ms that is learned; allowed: %g to %g ms", ms, spec->dt, proj->delay_max);
+    return LW_OK;
+}
+
 static lw_err proj_check(const lw_net_spec *spec, int32_t i) {
     const lw_projection_spec *proj = &spec->proj[i];
     const lw_population_spec *pre = &spec->pop[proj->pre], *post = &spec->pop[proj->post];
@@ -189,6 +202,7 @@ static lw_err proj_check(const lw_net_spec *spec, int32_t i) {
     if (err == LW_OK) err = rule_check(proj, pre, post);
     if (err == LW_OK) err = values_check(spec, proj);
     if (err == LW_OK) err = synapse_check(proj, pre, post);
+    if (err == LW_OK && proj->learn_delay) err = learn_delay_check(spec, proj);
     if (err == LW_OK) err = net_spec_distance_check(spec, i);
     for (int32_t j = 0; j < i && err == LW_OK && proj->name; j++)
         if (spec->proj[j].name && strcmp(spec->proj[j].name, proj->name) == 0)
@@ -303,7 +317,8 @@ static uint64_t hash_pop(uint64_t h, const lw_population_spec *pop) {
 
 static uint64_t hash_proj(uint64_t h, const lw_projection_spec *proj) {
     int64_t number[] = {proj->pre, proj->post, proj->port, (int64_t)proj->rule, proj->n,
-        proj->autapses | proj->multapses << 1 | proj->learn << 2 | proj->zero_mean << 3 | proj->symmetric << 4,
+        proj->autapses | proj->multapses << 1 | proj->learn << 2 | proj->zero_mean << 3 | proj->symmetric << 4 |
+            proj->learn_delay << 5,
         proj->mirror};
     if (proj->name) h = hash_bytes(h, proj->name, strlen(proj->name));
     if (proj->synapse) {
@@ -312,6 +327,7 @@ static uint64_t hash_proj(uint64_t h, const lw_projection_spec *proj) {
             h = hash_bytes(h, proj->synapse_param, (size_t)proj->synapse->n_param * sizeof(double));
     }
     h = hash_bytes(h, number, sizeof number);
+    if (proj->learn_delay) h = hash_bytes(h, &proj->delay_max, sizeof proj->delay_max);
     if (proj->rule == LW_RULE_EDGES) return h;
     double value[] = {proj->p, proj->p_out, proj->weight_in, proj->radius};
     h = hash_bytes(h, value, sizeof value);

@@ -128,6 +128,7 @@ static lw_err slices_create(build *b, int32_t n) {
 }
 
 static lw_err weights_create(lw_proj_view *view) {
+    if (view->lag_max) LW_TRY(lw_alloc((size_t)view->n_edges, sizeof *view->lag, "delays", &view->lag));
     if (view->weight_one) return LW_OK;
     return lw_alloc((size_t)view->n_edges, lw_dtype_size(view->weight_type), "weights", &view->weight);
 }
@@ -140,11 +141,14 @@ static lw_err fill_dense(build *b) {
     *(lw_slice *)view->slice = (lw_slice){.delay = (int32_t)b->survey->delay_low, .edge_end = view->n_edges};
     b->proj->n_row_source = n_local > 0 ? n_pre : 0;
     LW_TRY(weights_create(view));
-    for (int64_t t = 0; t < n_local && !view->weight_one; t++) {
+    for (int64_t t = 0; t < n_local && !(view->weight_one && !view->lag_max); t++) {
         LW_TRY(net_synapses_target(y, t));
-        net_synapses_weights(y, t);
-        for (int64_t r = 0; r < n_pre; r++)
-            net_weight_put(view->weight_type, view->weight, r * n_local + t, y->weight[r]);
+        if (!view->weight_one) net_synapses_weights(y, t);
+        if (view->lag_max) net_synapses_lags(y, t);
+        for (int64_t r = 0; r < n_pre; r++) {
+            if (!view->weight_one) net_weight_put(view->weight_type, view->weight, r * n_local + t, y->weight[r]);
+            if (view->lag_max) view->lag[r * n_local + t] = (float)y->ms[r];
+        }
     }
     return LW_OK;
 }
@@ -225,10 +229,12 @@ static lw_err fill_sparse(build *b) {
     for (int64_t t = 0; t < y->in.n_targets; t++) {
         LW_TRY(net_synapses_target(y, t));
         if (!view->weight_one) net_synapses_weights(y, t);
+        if (view->lag_max) net_synapses_lags(y, t);
         for (int64_t k = 0; k < y->n; k++) {
             int64_t edge = next[row_of(b, y->begin + k)]++;
             target[edge] = (uint32_t)t;
             if (!view->weight_one) net_weight_put(view->weight_type, view->weight, edge, y->weight[k]);
+            if (view->lag_max) view->lag[edge] = (float)y->ms[k];
         }
     }
     for (int32_t s = 0; s < view->n_slices; s++) {

@@ -5,6 +5,7 @@
  * gets the same numbers.
  */
 #include <math.h>
+#include <string.h>
 #include "net_private.h"
 
 static lw_err delay_steps(const net_synapses *y, double ms, int32_t *steps) {
@@ -26,6 +27,10 @@ static lw_err synapses_begin(const lw_net *net, const lw_projection_spec *spec, 
         .post = &net->pop[spec->post],
         .proj = proj,
         .one_delay = -1};
+    if (spec->learn_delay) { /* as if of one step: what is beyond stands beside */
+        y->one_delay = 1;
+        return LW_OK;
+    }
     if (spec->rule == LW_RULE_EDGES || !net_delay_constant(spec)) return LW_OK;
     return delay_steps(y, lw_dist_value(&spec->delay, 0, 0, LW_PURPOSE_DELAY, 0, 0), &y->one_delay);
 }
@@ -123,11 +128,30 @@ void net_synapses_weights(net_synapses *y, int64_t t) {
 lw_err net_synapses_delays(net_synapses *y, int64_t t) {
     if (y->in.given || y->one_delay >= 0) {
         for (int64_t k = 0; k < y->n; k++)
-            y->delay[k] = y->in.given ? y->in.given[y->begin + k].delay : y->one_delay;
+            y->delay[k] = y->one_delay >= 0 ? y->one_delay : y->in.given[y->begin + k].delay;
         return LW_OK;
     }
     net_delay_values(y->net, y->spec, y->proj, t, y->source, distances(y, t), y->n, y->ms);
     for (int64_t k = 0; k < y->n; k++)
         LW_TRY(delay_steps(y, y->ms[k], &y->delay[k]));
     return LW_OK;
+}
+
+float net_lag_clamp(double steps, int32_t lag_max) {
+    return (float)fmin(fmax(steps, 1), lag_max);
+}
+
+void net_synapses_lags(net_synapses *y, int64_t t) {
+    int32_t most = y->net->proj[y->proj].view.lag_max;
+    if (y->in.given) {
+        for (int64_t k = 0; k < y->n; k++) {
+            float lag;
+            memcpy(&lag, &y->in.given[y->begin + k].delay, sizeof lag);
+            y->ms[k] = (double)net_lag_clamp((double)lag, most);
+        }
+        return;
+    }
+    net_delay_values(y->net, y->spec, y->proj, t, y->source, distances(y, t), y->n, y->ms);
+    for (int64_t k = 0; k < y->n; k++)
+        y->ms[k] = (double)net_lag_clamp(y->ms[k] / y->net->dt, most);
 }

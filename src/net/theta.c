@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * theta: what is learned, as one vector per rank: weights of learning projections in edge order, then learning
- * parameters in lid order.
+ * theta: what is learned, as one vector per rank: weights and delays of learning projections in edge order, then
+ * learning parameters in lid order.
  */
+#include <math.h>
 #include <string.h>
 #include "net_private.h"
 
 static int32_t blocks_count(const lw_net *net) {
     int32_t n = 0;
     for (int32_t i = 0; i < net->n_proj; i++)
-        n += net->proj[i].view.learn;
+        n += net->proj[i].view.learn + (net->proj[i].view.lag_max > 0);
     for (int32_t p = 0; p < net->n_pop; p++)
         for (int32_t i = 0; i < net->pop[p].model->n_param; i++)
             n += net->pop[p].learn[i] != 0;
@@ -32,6 +33,9 @@ lw_err lw_theta_create(const lw_net *net, lw_theta **out) {
         if (proj->learn)
             block_add(
                 theta, (lw_theta_block){.is_weight = true, .proj = i, .pop = -1, .param = -1, .count = proj->n_edges});
+        if (proj->lag_max)
+            block_add(
+                theta, (lw_theta_block){.is_delay = true, .proj = i, .pop = -1, .param = -1, .count = proj->n_edges});
     }
     for (int32_t p = 0; p < net->n_pop; p++)
         for (int32_t i = 0; i < net->pop[p].model->n_param; i++)
@@ -56,6 +60,11 @@ void lw_theta_get(const lw_theta *theta, const lw_net *net, double *x) {
     for (int32_t b = 0; b < theta->n_blocks; b++) {
         const lw_theta_block *block = &theta->block[b];
         double *to = x + block->offset;
+        if (block->is_delay) {
+            for (int64_t i = 0; i < block->count; i++)
+                to[i] = (double)net->proj[block->proj].view.lag[i];
+            continue;
+        }
         if (!block->is_weight) {
             memcpy(to, net->pop[block->pop].param[block->param], (size_t)block->count * sizeof *to);
             continue;
@@ -75,12 +84,24 @@ static void weights_put(const lw_proj_view *proj, const double *x, int64_t n) {
         ((float *)proj->weight)[i] = (float)x[i];
 }
 
+/* Values outside the range are written back clamped; stored as floats, as weights may be. */
+static void lags_put(const lw_proj_view *proj, double *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = fmin(fmax(x[i], 1), proj->lag_max);
+        proj->lag[i] = (float)x[i];
+    }
+}
+
 void lw_theta_put(const lw_theta *theta, lw_net *net, double *x) {
     for (int32_t b = 0; b < theta->n_blocks; b++) {
         const lw_theta_block *block = &theta->block[b];
         double *from = x + block->offset;
         if (block->is_weight) {
             weights_put(&net->proj[block->proj].view, from, block->count);
+            continue;
+        }
+        if (block->is_delay) {
+            lags_put(&net->proj[block->proj].view, from, block->count);
             continue;
         }
         const lw_pop_view *pop = &net->pop[block->pop];
