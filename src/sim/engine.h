@@ -89,6 +89,7 @@ struct lw_sim {
     struct engine_record *record;     /* record.c */
     struct engine_exchange *exchange; /* exchange.c: buffers, begun exchange */
     struct engine_plastic **plastic;  /* [n_proj] plastic.h: projections with a synapse model; NULL where static */
+    struct engine_lag *lag;           /* [n_proj] lag.h: projections with learned delays */
     struct engine_share *share;       /* [n_shares] share.h: what threads step */
     int32_t n_shares;
     int32_t n_bundles, n_plain; /* of the net when its views were taken; projections outside of them that deliver */

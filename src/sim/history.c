@@ -4,7 +4,7 @@
  * checksum), and access for checkpoints. Between ranks it travels by exchange.c.
  */
 #include <string.h>
-#include "engine_parts.h"
+#include "lag.h"
 
 /* numbers seen as bits: zero or not */
 typedef uint32_t __attribute__((may_alias)) word32;
@@ -335,6 +335,7 @@ void lw_sim_history_set(lw_sim *sim, int pop, int32_t back, const double *in) {
     engine_pop *p = &sim->pop[pop];
     int64_t t = sim->step - back, count = p->view.n_local * sim->width, *n = NULL;
     LW_ASSERT(back >= 1 && back <= sim->history.own_depth);
+    engine_lag_forget(sim);
     if (p->rows) values_set(sim, count, in, engine_own_rows(sim, pop, t));
     if (back == 1) values_set(sim, count, in, p->out);
     if (!p->model->emits_spikes) return;

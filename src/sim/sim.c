@@ -5,6 +5,7 @@
  * user in record.c.
  */
 #include <string.h>
+#include "lag.h"
 #include "share.h"
 
 /* ------------------------------------------------------------------ creation */
@@ -147,6 +148,7 @@ static lw_err local_create(lw_sim *sim, const lw_sim_options *options) {
     engine_views(sim);
     LW_TRY(engine_stimulus_create(sim, options));
     LW_TRY(engine_plastic_create(sim));
+    LW_TRY(engine_lag_create(sim));
     return engine_record_create(sim);
 }
 
@@ -194,6 +196,7 @@ void lw_sim_destroy(lw_sim **sim) {
     engine_stimulus_destroy(s);
     engine_history_destroy(s);
     engine_plastic_destroy(s);
+    engine_lag_destroy(s);
     for (int level = 0; s->halo && level < s->n_levels; level++)
         lw_halo_destroy(&s->halo[level]);
     for (int p = 0; s->pop && p < s->n_pop; p++)
@@ -214,6 +217,7 @@ void lw_sim_destroy(lw_sim **sim) {
 
 void lw_sim_refresh(lw_sim *sim) {
     engine_views(sim);
+    engine_lag_forget(sim);
     for (int p = 0; p < sim->n_pop; p++) {
         engine_pop *pop = &sim->pop[p];
         int64_t n = pop->uniform && pop->view.n_local > 1 ? 1 : pop->view.n_local;
@@ -271,6 +275,7 @@ void lw_sim_reset(lw_sim *sim) {
     memset(sim->spike_count, 0, (size_t)lw_net_n_local(sim->net) * sizeof *sim->spike_count);
     engine_history_clear(sim);
     engine_plastic_reset(sim);
+    engine_lag_forget(sim);
     engine_record_drop(sim, true);
     lw_sim_stats_set(sim, &none);
 }
@@ -283,6 +288,7 @@ int64_t lw_sim_step(const lw_sim *sim) {
 
 void lw_sim_step_set(lw_sim *sim, int64_t now) {
     /* what was emitted `back` steps ago stays so */
+    engine_lag_forget(sim);
     sim->history.origin += now - sim->step;
     sim->step = now;
 }

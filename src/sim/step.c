@@ -5,7 +5,7 @@
  * the tapes.
  */
 #include <string.h>
-#include "engine_parts.h"
+#include "lag.h"
 
 lw_kernel_args engine_args(lw_sim *sim, int p) {
     engine_pop *pop = &sim->pop[p];
@@ -49,6 +49,8 @@ void engine_deliver(lw_sim *sim, int p, int64_t t, int64_t *events) {
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         if (proj->plastic)
             engine_plastic_deliver(sim, sim->incoming[k], t, events);
+        else if (proj->lag_max)
+            engine_lag_deliver(sim, sim->incoming[k], t, events);
         else if (!proj->bundled)
             deliver_projection(sim, proj, &sim->pop[p], t, events);
     }

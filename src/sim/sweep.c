@@ -86,6 +86,12 @@ int64_t sweep_weight_offset(const lw_theta *theta, int proj) {
     return -1;
 }
 
+int64_t sweep_delay_offset(const lw_theta *theta, int proj) {
+    for (int b = 0; theta && b < theta->n_blocks; b++)
+        if (theta->block[b].is_delay && theta->block[b].proj == proj) return theta->block[b].offset;
+    return -1;
+}
+
 bool sweep_has_params(const lw_theta *theta, int pop) {
     for (int b = 0; theta && b < theta->n_blocks; b++)
         if (!theta->block[b].is_weight && theta->block[b].pop == pop) return true;
@@ -102,7 +108,7 @@ void sweep_params(const lw_theta *theta, int pop, double *x, double **param) {
 void sweep_reach(const lw_sim *sim, const lw_theta *theta, bool *active) {
     for (int b = 0; theta && b < theta->n_blocks; b++) {
         const lw_theta_block *block = &theta->block[b];
-        active[block->is_weight ? sim->proj[block->proj].post : block->pop] = true;
+        active[block->is_weight || block->is_delay ? sim->proj[block->proj].post : block->pop] = true;
     }
     for (bool more = true; more;) {
         more = false;

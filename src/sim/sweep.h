@@ -7,7 +7,7 @@
 #ifndef LAPWING_SIM_SWEEP_H
 #define LAPWING_SIM_SWEEP_H
 
-#include "engine.h"
+#include "lag.h"
 
 enum { SWEEP_MAX = 32 }; /* arrays of one kind a need mask can name */
 
@@ -41,6 +41,7 @@ void sweep_unpack(const sweep_ring *ring, int64_t first, int64_t steps, const ch
 /** Offset of a projection's weights in theta, -1 when they are not learned; whether a population has learned
  * parameters. */
 int64_t sweep_weight_offset(const lw_theta *theta, int proj);
+int64_t sweep_delay_offset(const lw_theta *theta, int proj);
 bool sweep_has_params(const lw_theta *theta, int pop);
 /** Close `active` ([n_pop], preset with seeds) under: something learned at a population or on its way in, or an active
  * source. */
@@ -108,6 +109,7 @@ typedef struct tape_room {
     bool *active;           /* [n_pop] its adjoint or tangent can differ from 0 and is wanted */
     uint32_t *row;          /* 0, 1, 2 ...: all rows of a projection */
     sweep_grad grad;
+    lag_sweep lag;
 } tape_room;
 
 struct lw_tape {

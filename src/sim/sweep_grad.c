@@ -23,7 +23,9 @@ enum {
 
 static bool is_learned(const lw_sim *sim, const lw_theta *theta, int p, int port) {
     for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++)
-        if (sim->proj[sim->incoming[k]].port == port && sweep_weight_offset(theta, sim->incoming[k]) >= 0) return true;
+        if (!sim->proj[sim->incoming[k]].lag_max && sim->proj[sim->incoming[k]].port == port &&
+            sweep_weight_offset(theta, sim->incoming[k]) >= 0)
+            return true;
     return false;
 }
 
@@ -56,7 +58,7 @@ static void panel_flush(lw_sim *sim, const lw_theta *theta, sweep_grad *g, sweep
     for (int k = sim->incoming_begin[panel->pop]; k < sim->incoming_begin[panel->pop + 1]; k++) {
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         int64_t offset = sweep_weight_offset(theta, sim->incoming[k]);
-        if (proj->port != panel->port || offset < 0) continue;
+        if (proj->port != panel->port || offset < 0 || proj->lag_max) continue;
         for (int i = 0; i < proj->n_slices; i++) {
             for (int64_t s = 0; s < panel->steps; s++) {
                 int64_t n, from = panel->first - s - proj->slice[i].delay;
@@ -99,7 +101,7 @@ void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const lw_
             const lw_theta_block *block = &theta->block[b];
             if (!block->is_weight) continue;
             const lw_proj_view *proj = &sim->proj[block->proj];
-            if (proj->post == panel->pop && proj->port == panel->port) seed->ready(seed->payload, b);
+            if (proj->post == panel->pop && proj->port == panel->port && !proj->lag_max) seed->ready(seed->payload, b);
         }
     }
 }

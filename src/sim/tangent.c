@@ -32,6 +32,7 @@ struct lw_tangent {
     double *block;     /* [rows, k] */
     double *emitted;   /* [n_local of the net, k] tangents of values emitted in this step */
     sweep_ring slot;   /* [delay_max + 1][n_slots, k]: the same, of slots, by clock */
+    const void **past; /* [delay_max + 1] rows of a population by delay, of learned delays */
     uint32_t *list;    /* [delay_max + 1][n_slots] rows that are not all zero, by population at slot_begin */
     int64_t *n_list;   /* [delay_max + 1][n_pop] */
     char *compact;     /* [n_slots, k] */
@@ -148,6 +149,12 @@ static void pop_input_push(lw_tangent *t, int p, int64_t clock) {
     for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         int64_t pre_begin = sim->pop[proj->pre].view.slot_begin;
+        if (proj->lag_max) {
+            for (int32_t d = 1; d <= proj->lag_max + 1; d++)
+                t->past[d] = sweep_ring_at(&t->slot, clock + t->slot.depth - d) + (size_t)pre_begin * t->slot.row_bytes;
+            lag_gather(true, proj, sim->pop[p].view.n_local, t->k, t->past, t->input[proj->port]);
+            continue;
+        }
         for (int s = 0; s < proj->n_slices; s++) {
             int64_t from = clock + t->slot.depth - proj->slice[s].delay, entry = from % t->slot.depth;
             (void)deliver_rows(true, proj, &proj->slice[s], t->k, t->list + entry * t->slot.n + pre_begin,
@@ -281,6 +288,7 @@ static lw_err lines_agree(lw_tangent *t) {
         const lw_proj_view *proj = &sim->proj[j];
         for (int s = 0; s < proj->n_slices; s++)
             if (proj->slice[s].delay > delay[proj->pre]) delay[proj->pre] = proj->slice[s].delay;
+        if (proj->lag_max && proj->lag_max + 1 > delay[proj->pre]) delay[proj->pre] = proj->lag_max + 1;
     }
     err = lw_comm_agree(lw_net_comm(sim->net), err);
     if (err == LW_OK) lw_comm_max_i64(lw_net_comm(sim->net), delay, sim->n_pop);
@@ -306,6 +314,7 @@ static lw_err arrays_take(lw_tangent *t) {
     LW_TRY(sweep_take(m, t->rows, row_bytes, "tangent block", &t->block));
     LW_TRY(sweep_take(m, n_net, row_bytes, "emitted tangents", &t->emitted));
     LW_TRY(sweep_take(m, t->slot.depth * n_slots, row_bytes, "tangents of slots", &t->slot.base));
+    LW_TRY(sweep_take(m, t->slot.depth + 1, sizeof *t->past, "past rows", &t->past));
     LW_TRY(sweep_take(m, t->slot.depth * n_slots, sizeof(uint32_t), "lists of slots", &t->list));
     LW_TRY(sweep_take(m, t->slot.depth * sim->n_pop, sizeof(int64_t), "lengths of lists", &t->n_list));
     LW_TRY(sweep_take(m, sim->n_levels > 1 ? n_slots : 0, row_bytes, "slots of a level", &t->compact));

@@ -90,6 +90,7 @@ lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room)
     }
     for (int64_t r = 0; !m->dry && r < sizes.n_rows; r++)
         room->row[r] = (uint32_t)r;
+    LW_TRY(lag_plan(sim, theta, m, &room->lag));
     return sweep_grad_plan(sim, theta, m, &room->grad);
 }
 
@@ -114,6 +115,7 @@ lw_err tape_room_ready(lw_tape *tape) {
     tape_room *room = tape->room;
     memset(room->slot.base, 0, (size_t)(room->slot.depth * room->slot.n) * room->slot.row_bytes);
     memset(room->local.base, 0, (size_t)(room->local.depth * room->local.n) * room->local.row_bytes);
+    lag_clear(sim, &room->lag);
     for (int p = 0; p < sim->n_pop; p++) {
         for (int64_t i = room->state_begin[p]; i < room->state_begin[p + 1]; i++)
             memset(room->state[i], 0, (size_t)pop_cells(sim, p) * sim->real_size);

@@ -34,7 +34,7 @@ static void inputs_back(lw_tape *tape, int p, int64_t t) {
     for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         size_t pre_begin = (size_t)sim->pop[proj->pre].view.slot_begin * room->slot.row_bytes;
-        if (!room->active[proj->pre]) continue;
+        if (!room->active[proj->pre] || proj->lag_max) continue;
         for (int s = 0; s < proj->n_slices; s++) {
             const lw_slice *slice = &proj->slice[s];
             if (slice->delay > t) continue; /* sent before the recording: a constant */
@@ -65,6 +65,7 @@ static void pop_back(lw_tape *tape, int p, int64_t t, const lw_tape_seed *seed, 
     pop->kernel->update_adj(&a);
     if (grad) sweep_grad_add(sim, tape->theta, &room->grad, p, tape->t0 + t, room->input, grad);
     inputs_back(tape, p, t);
+    lag_back(sim, &room->lag, p, t, tape->t0, &room->slot, room->active, (void *const *)input, grad);
 }
 
 static void epoch_back(lw_tape *tape, int64_t begin, int64_t end, const lw_tape_seed *seed, double *grad) {
@@ -113,11 +114,13 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
         epoch_back(tape, begin, end, seed, grad);
         end = begin;
     }
+    lag_back_end(sim, &room->lag, tape->t0, room->active, grad);
     if (grad) sweep_grad_end(sim, tape->theta, &room->grad, seed, grad);
     engine_fp_end(mode);
     if (grad && tape->theta) params_back(tape, grad);
     for (int b = 0; grad && seed && seed->ready && tape->theta && b < tape->theta->n_blocks; b++)
-        if (!tape->theta->block[b].is_weight) seed->ready(seed->payload, b);
+        if (!tape->theta->block[b].is_weight || sim->proj[tape->theta->block[b].proj].lag_max)
+            seed->ready(seed->payload, b);
     for (int p = 0; state0_adj && p < sim->n_pop; p++)
         for (int i = 0; state0_adj[p] && i < sim->pop[p].model->n_state; i++)
             if (state0_adj[p][i])

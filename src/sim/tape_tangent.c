@@ -34,6 +34,11 @@ static void inputs_push(lw_tape *tape, int p, int64_t t, const double *direction
         int j = sim->incoming[k];
         const lw_proj_view *proj = &sim->proj[j];
         int64_t weight = direction ? sweep_weight_offset(tape->theta, j) : -1;
+        if (proj->lag_max) {
+            lag_push(sim, &room->lag, j, t, tape->t0, room->active[proj->pre] ? &room->slot : NULL, direction,
+                room->input[proj->port]);
+            continue;
+        }
         size_t pre_begin = (size_t)sim->pop[proj->pre].view.slot_begin * room->slot.row_bytes;
         for (int s = 0; s < proj->n_slices; s++) {
             const lw_slice *slice = &proj->slice[s];

@@ -18,7 +18,8 @@ extern const lw_model lw_model_zoo, lw_model_chain, lw_model_tanh_unit;
 typedef enum bench_kind {
     BENCH_RECURRENT, /* in -(1)-> hid <-(1..3)-> hid -(2)-> out; two kinds of recurrent synapses */
     BENCH_CHAIN,     /* in -(0)-> hid -(0)-> out, hid -(1)-> hid, out -(2)-> hid */
-    BENCH_SLOW       /* all delays 3 to 5: an epoch of three steps */
+    BENCH_SLOW,      /* all delays 3 to 5: an epoch of three steps */
+    BENCH_LAG        /* as the first, three of the projections with delays that are learned */
 } bench_kind;
 
 /* How strongly a model must be driven to fire now and then. Found by trial: first powers of 2, on one rank. */
@@ -130,6 +131,12 @@ static lw_err bench_net(
             .weight = model_port_weight(model, last, dist_normal(drive->input, drive->input / 2)),
             .delay = lw_dist_number(zero ? 0 : (2 + slow) * dt)},
     };
+    for (int j = 0; kind == BENCH_LAG && j < 3; j++) {
+        proj[j].learn_delay = true;
+        proj[j].learn = j < 2;
+        proj[j].delay_max = 6 * dt;
+        proj[j].delay = j ? dist_uniform(0.8 * dt, 6.2 * dt) : lw_dist_number(2.3 * dt);
+    }
     lw_net_spec spec = {.seed = 5,
         .dt = dt,
         .n_pop = 3,

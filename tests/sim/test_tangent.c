@@ -217,6 +217,7 @@ TEST(block_is_derivative) {
     bench_drive drive = drive_of("cuba_lif", self);
     check_jacobian(world, BENCH_RECURRENT, &drive, 5);
     check_jacobian(world, BENCH_SLOW, &drive, 6);
+    check_jacobian(world, BENCH_LAG, &drive, 6);
     check_jacobian(world, BENCH_CHAIN, &drive, 4);
     drive = drive_of("lif", self);
     check_jacobian(world, BENCH_RECURRENT, &drive, 3);
@@ -321,6 +322,7 @@ TEST(block_agrees_with_tape) {
     for (int detached = 0; detached < 2; detached++) {
         check_tape(world, BENCH_RECURRENT, &drive, detached);
         check_tape(world, BENCH_SLOW, &drive, detached);
+        check_tape(world, BENCH_LAG, &drive, detached);
     }
     lw_comm_destroy(&self);
     lw_comm_stop(&world);
@@ -345,7 +347,7 @@ TEST(block_on_any_ranks) {
     static const char *names[] = {"cuba_lif", "lif"};
     for (int m = 0; m < 2; m++) {
         bench_drive drive = drive_of(names[m], self);
-        for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
+        for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++) {
             enum { K = 7 };
             lw_sim_options o = bench_options(&drive, 1);
             o.surrogate.kind = m ? LW_SURROGATE_BOXCAR : LW_SURROGATE_SUPERSPIKE;

@@ -35,6 +35,7 @@ static void arrays_free(arrays *a) {
 
 static double theta_scale(const bench *b, const bench_drive *d, const lw_theta_block *block) {
     if (block->is_weight) return d->weight;
+    if (block->is_delay) return 0.05;
     double value = fabs(lw_net_pop(b->net, block->pop).model->param[block->param].value);
     return value > 0 ? 0.05 * value : 0.05;
 }
@@ -44,7 +45,7 @@ static double *theta_direction(const bench *b, const bench_drive *d, uint64_t st
     for (int i = 0; i < b->theta->n_blocks; i++) {
         const lw_theta_block *block = &b->theta->block[i];
         double scale = theta_scale(b, d, block);
-        if (!block->is_weight) {
+        if (block->pop >= 0) {
             lw_pop_view pop = lw_net_pop(b->net, block->pop);
             for (int64_t j = 0; j < block->count; j++)
                 v[block->offset + j] = scale * key_normal(stream, pop.gid[j], 1000 + block->param);
@@ -54,8 +55,8 @@ static double *theta_direction(const bench *b, const bench_drive *d, uint64_t st
         int64_t *number, n;
         CHECK_OK(lw_net_edges(b->net, block->proj, &edge, &number, &n));
         for (int64_t j = 0; j < n; j++)
-            v[block->offset + number[j]] =
-                scale * key_normal(stream, edge[j].target * 1000 + edge[j].source, block->proj * 100 + edge[j].order);
+            v[block->offset + number[j]] = scale * key_normal(stream, edge[j].target * 1000 + edge[j].source,
+                                                       block->proj * 100 + block->is_delay * 50 + edge[j].order);
         lw_free(edge);
         lw_free(number);
     }
@@ -201,6 +202,9 @@ TEST(adjoint_is_transpose) {
         o.smooth = true;
         check_dot(world, BENCH_CHAIN, &drive, &o, LW_PARTITION_ROUND_ROBIN, STEPS, true, false);
         check_dot(world, BENCH_SLOW, &drive, &o, LW_PARTITION_BLOCK, STEPS, false, true);
+        check_dot(world, BENCH_LAG, &drive, &o, LW_PARTITION_ROUND_ROBIN, STEPS, true, true);
+        o.smooth = false;
+        check_dot(world, BENCH_LAG, &drive, &o, LW_PARTITION_BLOCK, STEPS, true, true);
     }
     lw_comm_destroy(&self);
     lw_comm_stop(&world);
@@ -211,7 +215,7 @@ TEST(adjoint_of_many_steps) {
     lw_comm *world = world_make(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, lw_model_builtin("cuba_lif"));
-    for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++) {
         lw_sim_options o = bench_options(&drive, 2);
         check_dot(world, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, MANY, true, true);
     }
@@ -302,6 +306,11 @@ static void check_difference(const lw_comm *world, bench_kind kind, const bench_
     for (uint64_t direction = 0; direction < 2; direction++) {
         double *v = theta_direction(&b, drive, 31 + direction);
         arrays v0, g0;
+        /* delays are stored as floats: their differences are taken where the numbers really stored count
+         * (test_gradcheck.c) */
+        for (int i = 0; i < b.theta->n_blocks; i++)
+            if (b.theta->block[i].is_delay)
+                memset(v + b.theta->block[i].offset, 0, (size_t)b.theta->block[i].count * sizeof *v);
         state_direction(&b, drive, 41 + direction, 0, &v0);
         for (int p = 0; !chain_state && p < N_MAX_POP; p++)
             for (int i = 0; i < lw_net_pop(b.net, p).model->n_state; i++)
@@ -347,6 +356,7 @@ TEST(tangent_is_derivative) {
         bench_drive drive = bench_drive_of(self, bench_model_at(m));
         check_difference(world, BENCH_RECURRENT, &drive, true);
         check_difference(world, BENCH_CHAIN, &drive, true);
+        check_difference(world, BENCH_LAG, &drive, true);
     }
     lw_comm_destroy(&self);
     lw_comm_stop(&world);
@@ -365,8 +375,8 @@ static double whole_value(
     const bench *whole, const double *grad, const lw_theta_block *block, int64_t gid, const lw_edge *edge) {
     for (int i = 0; i < whole->theta->n_blocks; i++) {
         const lw_theta_block *other = &whole->theta->block[i];
-        if (other->is_weight != block->is_weight) continue;
-        if (!block->is_weight) {
+        if (other->is_weight != block->is_weight || other->is_delay != block->is_delay) continue;
+        if (block->pop >= 0) {
             if (other->pop == block->pop && other->param == block->param)
                 return grad[other->offset + gid - lw_net_pop(whole->net, block->pop).gid_begin];
             continue;
@@ -397,7 +407,7 @@ TEST(gradient_on_any_ranks) {
     lw_comm *world = world_make(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
-    for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++) {
         lw_sim_options o = bench_options(&drive, 2);
         bench part = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
         bench whole = bench_create(self, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, 0);
@@ -410,10 +420,10 @@ TEST(gradient_on_any_ranks) {
             CHECK(scale > 0 || !block->is_weight);
             lw_edge *edge = NULL;
             int64_t *number = NULL, n = block->count;
-            if (block->is_weight) CHECK_OK(lw_net_edges(part.net, block->proj, &edge, &number, &n));
+            if (block->pop < 0) CHECK_OK(lw_net_edges(part.net, block->proj, &edge, &number, &n));
             CHECK_INT(n, block->count);
             for (int64_t j = 0; j < n; j++) {
-                int64_t gid = block->is_weight ? 0 : lw_net_pop(part.net, block->pop).gid[j];
+                int64_t gid = block->pop < 0 ? 0 : lw_net_pop(part.net, block->pop).gid[j];
                 double found = part_grad[block->offset + (number ? number[j] : j)];
                 CHECK_CLOSE(found, whole_value(&whole, whole_grad, block, gid, edge ? &edge[j] : NULL), 1e-10 * scale);
             }
@@ -432,7 +442,7 @@ TEST(lanes_add) {
     lw_comm *world = world_make(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
-    for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++) {
         lw_sim_options o = bench_options(&drive, 4);
         bench wide = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_BLOCK, 0);
         lw_tape *tape = record(&wide, STEPS);
@@ -464,7 +474,7 @@ TEST(float_is_close_to_double) {
     lw_comm *world = world_make(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
-    for (int kind = BENCH_RECURRENT; kind <= BENCH_SLOW; kind++) {
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++) {
         double *grad[2], size[2], worst = 0;
         int64_t n = 0;
         for (int f = 0; f < 2; f++) {

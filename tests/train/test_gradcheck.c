@@ -150,6 +150,25 @@ TEST(every_surrogate) {
     lw_comm_stop(&world);
 }
 
+/* learned delays, dense and sparse */
+TEST(delays) {
+    lw_comm *world = world_start();
+    int size = lw_comm_size(world);
+    toy_net_spec net = net_of(lw_model_builtin("cuba_lif"));
+    lw_train_spec spec = check_spec(net.hidden);
+    drive_find(&net);
+    net.lags = true;
+    for (int sparse = 0; sparse < 2; sparse++) {
+        net.sparse = sparse;
+        for (int type = 0; type < 2; type++) {
+            net.weight_type = type ? LW_F64 : LW_F32;
+            gradient_check(world, 1, &net, &spec, false, true, "delays");
+            if (size % 2 == 0) gradient_check(world, 2, &net, &spec, true, true, "delays");
+        }
+    }
+    lw_comm_stop(&world);
+}
+
 /* the check leaves the weights as it found them */
 TEST(weights_are_untouched) {
     lw_comm *world = world_start();
@@ -179,4 +198,5 @@ TEST(weights_are_untouched) {
     lw_comm_stop(&world);
 }
 
-CHECK_MAIN(CASE(every_model_dense_and_sparse), CASE(every_loss), CASE(every_surrogate), CASE(weights_are_untouched))
+CHECK_MAIN(CASE(every_model_dense_and_sparse), CASE(every_loss), CASE(every_surrogate), CASE(delays),
+    CASE(weights_are_untouched))

@@ -68,6 +68,7 @@ typedef struct toy_net_spec {
     const lw_model *hidden, *readout;
     double input, weight; /* sizes of weights */
     bool sparse, learn_params;
+    bool lags; /* delays are learned */
     lw_dtype weight_type;
 } toy_net_spec;
 
@@ -148,6 +149,11 @@ static __attribute__((unused)) lw_err toy_net(const lw_comm *part, const toy_net
             .weight = lw_dist_number(0.5),
             .delay = now},
     };
+    for (int j = 0; s->lags && j < 3; j++) {
+        proj[j].learn_delay = true;
+        proj[j].delay_max = 6 * dt;
+        proj[j].delay = toy_uniform(1.1 * dt, 5.9 * dt);
+    }
     lw_net_spec spec = {.seed = 5,
         .dt = dt,
         .n_pop = 3,
