@@ -128,6 +128,12 @@ static lw_err edges_read(const load *l, const char *group, int64_t all, lw_slab 
     LW_TRY(column_read(l, group, "delay", all, H5T_NATIVE_INT32, 4, slab, column));
     for (int64_t i = 0; i < n; i++)
         edge[i].delay = number[i];
+    if (lw_h5_reader_has(l->r, checkpoint_at("%s/lag", group).text)) {
+        const float *lag = column;
+        LW_TRY(column_read(l, group, "lag", all, H5T_NATIVE_FLOAT, 4, slab, column));
+        for (int64_t i = 0; i < n; i++)
+            edge[i].lag = lag[i];
+    }
     if (!lw_h5_reader_has(l->r, checkpoint_at("%s/order", group).text)) return LW_OK;
     LW_TRY(column_read(l, group, "order", all, H5T_NATIVE_INT32, 4, slab, column));
     for (int64_t i = 0; i < n; i++)
@@ -207,6 +213,12 @@ static lw_err proj_read(load *l, int32_t i) {
     LW_TRY(lw_h5_reader_i64(l->r, group.text, "learn", &learn));
     LW_TRY(lw_h5_reader_i64(l->r, group.text, "synapses", &all));
     proj->learn = learn != 0;
+    if (lw_h5_reader_has_attribute(l->r, group.text, "lag_max")) {
+        int64_t lag_max = 0;
+        LW_TRY(lw_h5_reader_i64(l->r, group.text, "lag_max", &lag_max));
+        proj->learn_delay = true;
+        proj->delay_max = (double)lag_max * l->spec.dt;
+    }
     LW_TRY(synapse_find(l, group.text, proj));
     if (all == 0) return empty_read(l, group.text, proj);
     lw_slab slab = lw_slab_range(all, l->rank, l->size);

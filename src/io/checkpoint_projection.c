@@ -13,10 +13,22 @@ enum { PORTION = 1 << 17 }; /* synapses per rank and portion, if targets have ab
 typedef struct synapse {
     double weight;
     uint32_t target, source;
-    int32_t delay, order;
+    union {
+        int32_t delay;
+        float lag;
+    };
+    int32_t order;
 } synapse;
 
-typedef enum column { COLUMN_TARGET, COLUMN_SOURCE, COLUMN_WEIGHT, COLUMN_DELAY, COLUMN_ORDER, N_COLUMNS } column;
+typedef enum column {
+    COLUMN_TARGET,
+    COLUMN_SOURCE,
+    COLUMN_WEIGHT,
+    COLUMN_DELAY,
+    COLUMN_ORDER,
+    COLUMN_LAG,
+    N_COLUMNS
+} column;
 
 typedef struct saving {
     lw_h5_writer *w;
@@ -66,12 +78,12 @@ static lw_err number_save(
 
 /* One property of the slab's records. values: scratch of 8 bytes per record. */
 static lw_err column_save(saving *s, column which, lw_span span, const synapse *slab, int64_t n, void *values) {
-    static const char *const name[N_COLUMNS] = {"target", "source", "weight", "delay", "order"};
+    static const char *const name[N_COLUMNS] = {"target", "source", "weight", "delay", "order", "lag"};
     static const char *const about[N_COLUMNS] = {"index in the target population", "index in the source population",
-        "synaptic weight", "delay in steps", "number among the synapses of this pair"};
+        "synaptic weight", "delay in steps", "number among the synapses of this pair", "learned delay in steps"};
     bool wide = s->view.weight_type == LW_F64;
     const hid_t type[N_COLUMNS] = {H5T_NATIVE_UINT32, H5T_NATIVE_UINT32, wide ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT,
-        H5T_NATIVE_INT32, H5T_NATIVE_INT32};
+        H5T_NATIVE_INT32, H5T_NATIVE_INT32, H5T_NATIVE_FLOAT};
     checkpoint_path path = checkpoint_at("%s/%s", s->group.text, name[which]), unit = port_unit(s);
     lw_h5_array array = {.path = path.text,
         .type = type[which],
@@ -81,6 +93,8 @@ static lw_err column_save(saving *s, column which, lw_span span, const synapse *
     for (int64_t i = 0; i < n; i++) {
         if (which == COLUMN_TARGET || which == COLUMN_SOURCE)
             ((uint32_t *)values)[i] = which == COLUMN_TARGET ? slab[i].target : slab[i].source;
+        else if (which == COLUMN_LAG)
+            ((float *)values)[i] = slab[i].lag;
         else if (which != COLUMN_WEIGHT)
             ((int32_t *)values)[i] = which == COLUMN_DELAY ? slab[i].delay : slab[i].order;
         else if (wide)
@@ -115,7 +129,7 @@ static lw_err portion_save(saving *s, int64_t begin, int64_t end, int64_t *place
         mine[i] = (synapse){.weight = e.edge[i].weight,
             .target = (uint32_t)e.edge[i].target,
             .source = (uint32_t)e.edge[i].source,
-            .delay = e.edge[i].delay,
+            .delay = e.edge[i].delay, /* or lag */
             .order = e.edge[i].order};
     int64_t n = e.n;
     lw_comm_sum_i64(s->comm, &n, 1);
@@ -166,6 +180,7 @@ static lw_err head_save(saving *s) {
     LW_TRY(lw_h5_writer_string(s->w, group, "port", lw_net_pop(s->net, v->post).model->input[v->port].name));
     LW_TRY(lw_h5_writer_i64(s->w, group, "synapses", v->n_edges_global));
     LW_TRY(lw_h5_writer_i64(s->w, group, "learn", v->learn));
+    if (v->lag_max) LW_TRY(lw_h5_writer_i64(s->w, group, "lag_max", v->lag_max));
     if (v->synapse) {
         LW_TRY(lw_h5_writer_string(s->w, group, "synapse", v->synapse->name));
         LW_TRY(lw_h5_writer_i64(s->w, group, "delay_in_axon", v->delay_in_axon));
@@ -195,6 +210,7 @@ lw_err checkpoint_projection_save(lw_h5_writer *w, const lw_comm *comm, const lw
     s.wanted[COLUMN_WEIGHT] = !s.view.weight_one;
     s.wanted[COLUMN_DELAY] = delay[0] != delay[1];
     s.wanted[COLUMN_ORDER] = any != 0;
+    s.wanted[COLUMN_LAG] = s.view.lag_max > 0;
     LW_TRY(checkpoint_order_find(net, proj, &s.order));
     lw_err err = synapses_save(&s);
     checkpoint_order_free(&s.order);

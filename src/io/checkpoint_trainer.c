@@ -113,12 +113,14 @@ static checkpoint_path block_path(const lw_trainer *trainer, int v, const lw_net
         checkpoint_path name = checkpoint_name(lw_net_proj(net, block->proj).name);
         return checkpoint_at("%s/weights:%s", group.text, name.text);
     }
+    if (block->is_delay)
+        return checkpoint_at("%s/delays:%s", group.text, checkpoint_name(lw_net_proj(net, block->proj).name).text);
     lw_pop_view pop = lw_net_pop(net, block->pop);
     return checkpoint_at(
         "%s/parameter:%s:%s", group.text, checkpoint_name(pop.name).text, pop.model->param[block->param].name);
 }
 
-/* Weights of all vectors, with the synapses listed once. */
+/* Weights (or delays) of all vectors, with the synapses listed once. */
 static lw_err weights_save(
     lw_h5_writer *w, const lw_comm *comm, const lw_net *net, lw_trainer *trainer, const lw_theta_block *block) {
     checkpoint_order order = {0};
@@ -171,8 +173,9 @@ lw_err checkpoint_trainer_save(lw_h5_writer *w, const lw_comm *comm, const lw_ne
     for (int v = 0; v < lw_trainer_n_vectors(trainer); v++)
         LW_TRY(lw_h5_writer_group(w, vector_group(trainer, v).text));
     for (int32_t b = 0; b < theta->n_blocks; b++)
-        LW_TRY(theta->block[b].is_weight ? weights_save(w, comm, net, trainer, &theta->block[b])
-                                         : params_save(w, comm, net, trainer, &theta->block[b]));
+        LW_TRY(theta->block[b].is_weight || theta->block[b].is_delay
+                   ? weights_save(w, comm, net, trainer, &theta->block[b])
+                   : params_save(w, comm, net, trainer, &theta->block[b]));
     return LW_OK;
 }
 
@@ -252,8 +255,8 @@ lw_err lw_checkpoint_trainer(lw_checkpoint *checkpoint, lw_trainer *trainer) {
     if (err == LW_OK) err = metrics_load(r, &metrics, &n);
     err = lw_comm_agree(comm, err);
     for (int32_t b = 0; b < theta->n_blocks && err == LW_OK; b++)
-        err = theta->block[b].is_weight ? weights_load(r, net, trainer, &theta->block[b])
-                                        : params_load(r, net, trainer, &theta->block[b]);
+        err = theta->block[b].is_weight || theta->block[b].is_delay ? weights_load(r, net, trainer, &theta->block[b])
+                                                                    : params_load(r, net, trainer, &theta->block[b]);
     if (err == LW_OK) err = lw_comm_agree(comm, lw_trainer_metrics_set(trainer, metrics, n));
     if (err == LW_OK) *lw_trainer_state_get(trainer) = state;
     lw_free(metrics);

@@ -220,6 +220,25 @@ static lw_err edges_from_file(reader *r, const yaml_tree_node *map, lw_projectio
     return file->path ? LW_OK : LW_EMEM;
 }
 
+/* The largest delay is a whole number of steps; the history of emitted values goes back as far. */
+static lw_err learned_delay(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) {
+    const yaml_tree_node *most = yaml_get(map, "delay_max"), *node = yaml_get(map, "learn_delay");
+    double dt = r->x->net.dt;
+    LW_TRY(yaml_bool(map, "learn_delay", &proj->learn_delay));
+    if (!proj->learn_delay) return most ? yaml_fail(most, "a largest delay only with \"learn_delay: true\"") : LW_OK;
+    if (proj->rule == LW_RULE_EDGES) return yaml_fail(node, "learned delays only with rules that draw synapses");
+    if (!most) return yaml_fail(node, "learned delays with a largest one (key delay_max)");
+    LW_TRY(yaml_real(map, "delay_max", true, "ms", dt, INFINITY, &proj->delay_max));
+    double steps = proj->delay_max / dt;
+    if (fabs(steps - round(steps)) > 1e-6 * steps) return yaml_fail(most, "a whole number of steps of %g ms", dt);
+    if (steps > 1e6) return yaml_fail(most, "at most 1e6 steps");
+    if (proj->delay.kind == LW_DIST_CONSTANT && proj->delay_of.kind == LW_PROFILE_NONE &&
+        (proj->delay.p[0] < dt * (1 - 1e-9) || proj->delay.p[0] > proj->delay_max * (1 + 1e-9)))
+        return yaml_fail(yaml_get(map, "delay") ? yaml_get(map, "delay") : most,
+            "delays from one step of %g ms to delay_max, %g ms", dt, proj->delay_max);
+    return LW_OK;
+}
+
 static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int32_t post, bool single, int number,
     lw_projection_spec *proj) {
     double fan_in = 1;
@@ -255,12 +274,14 @@ static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int3
     if (delay && proj->delay.kind == LW_DIST_CONSTANT && proj->delay.p[0] < 0)
         return yaml_fail(delay, "a time >= 0 ms, a list or a distribution");
     LW_TRY(edges_from_file(r, map, proj));
+    LW_TRY(learned_delay(r, map, proj));
     return experiment_synapse(r, map, proj);
 }
 
 lw_err experiment_network(reader *r) {
-    static const char *const keys[] = {"name", "from", "to", "rule", "weight", "delay", "port", "learn", "autapses",
-        "multapses", "zero_mean", "p", "radius", "file", "edge_population", "symmetric", "weight_in", "synapse", NULL};
+    static const char *const keys[] = {"name", "from", "to", "rule", "weight", "delay", "port", "learn", "learn_delay",
+        "delay_max", "autapses", "multapses", "zero_mean", "p", "radius", "file", "edge_population", "symmetric",
+        "weight_in", "synapse", NULL};
     lw_experiment *x = r->x;
     const yaml_tree_node *pops = yaml_get(r->root, "populations"), *projs = yaml_get(r->root, "projections");
     if (!pops) return LW_FAIL(LW_EUSE, "%s:%d: missing key \"populations\"", r->root->file, r->root->line);

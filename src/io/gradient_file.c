@@ -45,7 +45,11 @@ static lw_err weights_save(const saving *s, const lw_theta_block *block, const c
     lw_h5_array array = {.path = path,
         .type = H5T_NATIVE_DOUBLE,
         .n = all.n,
-        .about = "derivative of the loss with respect to the weight, by synapse in the order of /network/projections"};
+        .about = block->is_delay
+                     ? "derivative of the loss with respect to the delay (steps), by synapse in the order of "
+                       "/network/projections"
+                     : "derivative of the loss with respect to the weight, by synapse in the order of "
+                       "/network/projections"};
     err = lw_h5_writer_array(s->w, &array, slab);
 done:
     lw_free(slab);
@@ -55,17 +59,26 @@ done:
     return err;
 }
 
-/* Learned numbers by block: /gradient/projections/<name> and /gradient/parameters/<population>/<name>. */
+/* Learned numbers by block: /gradient/projections/<name>, /gradient/delays/<name> and
+ * /gradient/parameters/<population>/<name>. */
 static lw_err gradients_save(const saving *s) {
     LW_TRY(lw_h5_writer_group(s->w, "/gradient"));
     LW_TRY(lw_h5_writer_group(s->w, "/gradient/projections"));
     LW_TRY(lw_h5_writer_group(s->w, "/gradient/parameters"));
     int32_t last = -1;
+    bool delays = false;
     for (int32_t b = 0; b < s->g->theta->n_blocks; b++) {
         const lw_theta_block *block = &s->g->theta->block[b];
         if (block->is_weight) {
             checkpoint_path name = checkpoint_name(lw_net_proj(s->net, block->proj).name);
             LW_TRY(weights_save(s, block, checkpoint_at("/gradient/projections/%s", name.text).text));
+            continue;
+        }
+        if (block->is_delay) {
+            checkpoint_path name = checkpoint_name(lw_net_proj(s->net, block->proj).name);
+            if (!delays) LW_TRY(lw_h5_writer_group(s->w, "/gradient/delays"));
+            delays = true;
+            LW_TRY(weights_save(s, block, checkpoint_at("/gradient/delays/%s", name.text).text));
             continue;
         }
         lw_pop_view pop = lw_net_pop(s->net, block->pop);

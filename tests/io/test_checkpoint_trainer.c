@@ -22,7 +22,7 @@ static job job_of(int kind) {
     j.spec.batch = 12;
     j.spec.epochs = 3;
     j.spec.optimizer.lr = 0.02;
-    j.spec.optimizer.kind = (lw_optimizer_kind)kind;
+    j.spec.optimizer.kind = kind == 3 ? LW_OPTIMIZER_ADAM : (lw_optimizer_kind)kind;
     j.spec.optimizer.momentum = 0.9;
     j.spec.validation = 0.1;
     return j;
@@ -35,6 +35,7 @@ static toy_net_spec net_of(int kind) {
         .weight = 0.5,
         .sparse = kind == 1,
         .learn_params = true,
+        .lags = kind == 3,
         .weight_type = kind == 2 ? LW_F32 : LW_F64};
     return s;
 }
@@ -66,12 +67,12 @@ static uint64_t trainer_digest(const job *j) {
             const double *x = lw_trainer_vector(j->trainer, v) + block->offset;
             lw_edge *edge = NULL;
             int64_t n = 0, *number = NULL;
-            if (block->is_weight) CHECK_OK(lw_net_edges(j->net, block->proj, &edge, &number, &n));
+            if (block->pop < 0) CHECK_OK(lw_net_edges(j->net, block->proj, &edge, &number, &n));
             for (int64_t i = 0; i < block->count; i++) {
-                uint64_t where = block->is_weight ? test_mix((uint64_t)edge[i].target * 1000 + (uint64_t)edge[i].source,
-                                                        (uint64_t)edge[i].order)
-                                                  : (uint64_t)lw_net_pop(j->net, block->pop).gid[i];
-                double value = x[block->is_weight ? number[i] : i];
+                uint64_t where = block->pop < 0 ? test_mix((uint64_t)edge[i].target * 1000 + (uint64_t)edge[i].source,
+                                                      (uint64_t)edge[i].order)
+                                                : (uint64_t)lw_net_pop(j->net, block->pop).gid[i];
+                double value = x[block->pop < 0 ? number[i] : i];
                 sum += test_mix(test_mix(test_mix(where, (uint64_t)b), (uint64_t)v), test_bits(value));
             }
             lw_free(edge);
@@ -133,7 +134,7 @@ TEST(stopped_and_resumed_is_uninterrupted) {
     lw_comm *world = test_world();
     int replicas = lw_comm_size(world) % 2 == 0 ? 2 : 1;
     scratch_make();
-    for (int kind = 0; kind < 3; kind++)
+    for (int kind = 0; kind < 4; kind++)
         for (int stop = 1; stop <= 4; stop += 3)
             resume(world, replicas, kind, stop);
     scratch_remove();

@@ -144,6 +144,18 @@ TEST(faults_name_place_and_remedy) {
         "0 to 1");
     refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, delay: -1 ms}\n", "projections[0].delay",
         ">= 0");
+    refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, learn_delay: true}\n",
+        "projections[0].learn_delay", "delay_max");
+    refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, delay_max: 3 ms}\n",
+        "projections[0].delay_max", "learn_delay: true");
+    refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, learn_delay: true, delay_max: 3.01 ms}\n",
+        "projections[0].delay_max", "whole number of steps");
+    refused(HEAD POPS
+        "projections:\n  - {from: E, to: I, rule: all_to_all, learn_delay: true, delay_max: 3 ms, delay: 4 ms}\n",
+        "projections[0].delay", "to delay_max, 3 ms");
+    refused(HEAD POPS
+        "projections:\n  - {from: E, to: I, rule: edges, file: x.txt, learn_delay: true, delay_max: 3 ms}\n",
+        "projections[0].learn_delay", "rules that draw synapses");
     refused(HEAD POPS "inputs:\n  - {to: E, poisson: 3 mV}\n", "inputs[0].poisson: found \"3 mV\"", "kHz");
     refused(HEAD POPS "inputs:\n  - {to: E, poisson: 3 Hz, current: 1 pA}\n", "inputs[0]", "one of");
     refused(HEAD POPS "inputs:\n  - {to: E, uniform: 3 ms}\n", "inputs[0].uniform: found \"3 ms\"", "pA");
