@@ -132,8 +132,8 @@ TEST(edges) {
     static const struct {
         lw_edge edge;
         const char *found, *allowed;
-    } bad[] = {{{6, 0, 1, 1, 0}, "target 6", "0 to 5"}, {{0, -1, 1, 1, 0}, "source -1", "0 to 9"},
-        {{0, 0, NAN, 1, 0}, "nan", "finite"}, {{0, 0, 1, -1, 0}, "-1 steps", "0 to"}};
+    } bad[] = {{{6, 0, 1, {1}, 0}, "target 6", "0 to 5"}, {{0, -1, 1, {1}, 0}, "source -1", "0 to 9"},
+        {{0, 0, NAN, {1}, 0}, "nan", "finite"}, {{0, 0, 1, {-1}, 0}, "-1 steps", "0 to"}};
     for (int i = 0; i < 4; i++) {
         good();
         proj[0].rule = LW_RULE_EDGES;
@@ -141,7 +141,7 @@ TEST(edges) {
         proj[0].n_edges = last;
         refuse("a_b", bad[i].found, bad[i].allowed);
     }
-    static const lw_edge twice[] = {{5, 3, 1, 1, 2}, {5, 3, 2, 1, 2}};
+    static const lw_edge twice[] = {{5, 3, 1, {1}, 2}, {5, 3, 2, {1}, 2}};
     good();
     proj[0].rule = LW_RULE_EDGES;
     proj[0].edges = twice;
