@@ -76,6 +76,7 @@ SPREAD = {"tau_mem": "gamma(3, 20 ms) in [4 ms, 90 ms]", "tau_syn": "uniform(3 m
 CUBA = {"params": SPREAD, "learn": ["tau_mem", "tau_syn", "v_th", "bias"], "weight": "normal(0.6, 1)"}
 SPARSE = {"rule": "pairwise_bernoulli(0.3)"}
 ORIGIN = {"E_L": "0 mV", "V_th": "15 mV", "V_reset": "2 mV"}  # single precision resolves 15 mV better than -55 mV
+LAGS = {"learn_delay": True, "delay_max": "9 ms"}
 LIF = {"hidden": "lif", "port": "ex", "weight": "normal(700 pA, 400 pA)", "learn": ["tau_m", "V_th", "I_e"],
        "params": {**ORIGIN, "tau_m": "uniform(8 ms, 14 ms)", "t_ref": "3 ms"}, "rec": {"weight": "normal(0 pA, 300 pA)"}}
 DELTA = {"hidden": "lif_delta", "weight": "normal(8 mV, 4 mV)", "learn": ["tau_m", "V_th", "V_reset", "E_L"],
@@ -98,6 +99,11 @@ GROUPS = {
         "recurrent with multapses": case(**CUBA, rec={"rule": "fixed_indegree(6)"}),
         "delays": case(**CUBA, rec={}, delay="uniform(1 ms, 9 ms)", out_delay="uniform(1 ms, 4 ms)"),
         "delays, sparse, reset full": case(**CUBA, rec=SPARSE, delay="uniform(1 ms, 9 ms)", train=FULL),
+        "learned delays": case(**CUBA, rec=LAGS, delay="uniform(1 ms, 8 ms)"),
+        "learned delays, sparse, reset full": case(**CUBA, rec={**LAGS, **SPARSE}, delay="uniform(1 ms, 8 ms)", train=FULL),
+        "learned delays, multapses": case(**CUBA, rec={**LAGS, "rule": "fixed_indegree(6)"}, delay="uniform(1 ms, 8 ms)"),
+        "learned delays without weights": case(**CUBA, rec={**LAGS, "learn": False}, delay="uniform(1 ms, 8 ms)"),
+        "learned delays at the ends": case(**CUBA, rec=LAGS, delay="normal(5 ms, 10 ms)", train=FULL),
         "adaptive": case("alif", {"tau_adp": "uniform(20 ms, 80 ms)"}, ["tau_mem", "tau_adp", "v_th", "beta_a", "bias"],
                          "normal(4, 6)", rec={"weight": "normal(0, 3)"}),
         "adaptive, reset full": case("alif", {"tau_adp": "uniform(20 ms, 80 ms)"}, ["tau_mem", "tau_adp", "v_th", "beta_a"],
@@ -214,7 +220,7 @@ def grids():
     os.makedirs(folder, exist_ok=True)
     write_data(folder)
     good = True
-    for name in ("delays, sparse, reset full", "exact integration, refractory", "recurrent with multapses"):
+    for name in ("delays, sparse, reset full", "learned delays, multapses", "exact integration, refractory", "recurrent with multapses"):
         x = GROUPS["models"][name]
         one = arrays(export(folder, x))
         for ranks, replicas in ((2, 1), (3, 1), (2, 2), (4, 2)):
