@@ -31,7 +31,9 @@ static lw_err data_set(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
     d->stride = d->window;
     d->horizon = 1;
     d->dt = format == 3 ? 0.02 : 0.1;
-    LW_TRY(yaml_int(map, "classes", format == 0, 2, 100000, &d->classes));
+    LW_TRY(yaml_int(map, "classes", format == 0, 0, 100000, &d->classes));
+    if (format == 0 && d->classes == 1)
+        return yaml_fail(yaml_get(map, "classes"), "0 (the labels are targets) or an integer from 2 to 100000");
     LW_TRY(yaml_bool(map, "clip_negative", &d->clip_negative));
     LW_TRY(yaml_int(map, "steps", false, 1, INT32_MAX, &d->steps));
     LW_TRY(yaml_int(map, "limit", false, 0, INT64_MAX, &d->limit));

@@ -263,6 +263,8 @@ TEST(faults_of_layers) {
         "projections[0].weight_in", "clustered");
     refused(HEAD POPS "projections:\n  - {from: E, to: [E, I], rule: all_to_all, symmetric: true}\n",
         "projections[0].symmetric", "one population to one");
+    refused(HEAD POPS "data: {train: {format: npy, x: x.npy, labels: y.npy, classes: 1}}\n", "data.train.classes",
+        "0 (the labels are targets)");
 }
 
 TEST(training_section) {
