@@ -267,4 +267,33 @@ lw_err lw_gradient_run(const lw_grid *grid, lw_net *net, const lw_train_spec *sp
     int64_t n_samples, lw_gradient *out) LW_MUST_CHECK;
 void lw_gradient_free(lw_gradient *gradient);
 
+/* ------------------------------------------------------------------ sharpness */
+
+/** The largest eigenvalues of the curvature of the training loss, by Lanczos with full reorthogonalisation: of the
+ * Gauss-Newton matrix C J^T H J C, with J the derivative of the read-out by the surrogate, H the second derivative of
+ * the loss with respect to the read-out, C the scales under which parameters are learned (1 for weights). In units of
+ * loss per (learned number)^2, so that gradient descent is stable for lr < 2 / value[0]. Penalties are no part of it.
+ */
+typedef struct lw_sharpness_spec {
+    int32_t eigenvalues; /* how many */
+    int32_t steps;       /* of Lanczos, at most; one vector of theta is kept for each */
+    int64_t samples;     /* the first so many, in batches of lw_train_spec.batch; 0: one batch */
+    double tolerance;    /* residual / largest eigenvalue that is good enough */
+    uint64_t seed;
+} lw_sharpness_spec;
+static inline lw_sharpness_spec lw_sharpness_spec_default(void) {
+    return (lw_sharpness_spec){.eigenvalues = 5, .steps = 60, .tolerance = 1e-6, .seed = 1};
+}
+typedef struct lw_sharpness {
+    int32_t n, steps; /* eigenvalues found: fewer than asked when the matrix has fewer that are not 0; products made */
+    bool converged;
+    double *value, *residual; /* [n] descending; |G x - value x|: an eigenvalue lies this close */
+    double loss;              /* mean over the samples, without penalties */
+    int64_t samples, learnable;
+} lw_sharpness;
+/** In double precision, with the weights as they are. **Collective** over grid->world: replicas share the samples. */
+lw_err lw_sharpness_run(const lw_grid *grid, lw_net *net, const lw_train_spec *train, const lw_batch_source *data,
+    const lw_sharpness_spec *spec, lw_sharpness *out) LW_MUST_CHECK;
+void lw_sharpness_free(lw_sharpness *sharpness);
+
 #endif
