@@ -237,6 +237,7 @@ typedef struct lw_experiment {
     int32_t replicas;                /* train.replicas: 0 = all ranks */
     const lw_initialize *initialize; /* in this order, before the first epoch */
     int32_t n_initialize;
+    lw_sharpness_spec sharpness;
     lw_lyapunov_spec lyapunov;
     lw_surrogate lyapunov_surrogate;
     bool lyapunov_reset_detached;

@@ -18,6 +18,8 @@ const cmd cmd_table[] = {
     {"gradcheck", "EXPERIMENT.yaml", "adjoint against tangent and finite differences", cmd_gradcheck},
     {"gradient", "EXPERIMENT.yaml | CHECKPOINT.h5",
         "loss and gradient of one batch, with all that went in (gradient.h5)", cmd_gradient},
+    {"sharpness", "EXPERIMENT.yaml | CHECKPOINT.h5", "largest eigenvalues of the curvature of the training loss",
+        cmd_sharpness},
     {"plan", "EXPERIMENT.yaml", "memory, halo, traffic and time on many ranks, without building the network", cmd_plan},
     {"inspect", "FILE.h5", "what is in a file, and is it whole", cmd_inspect},
     {"model", "check|show|emit FILE.model", "check a model's text, show its derivatives, emit its C code", cmd_model},
@@ -38,7 +40,7 @@ static void help(void) {
            "  --method NAME       prune: lnp, noise, activity, magnitude, random\n"
            "  --data X --labels L evaluate: other .npy files than data.test names\n"
            "  --steps N           gradcheck: steps of each sequence; plan --dry-run: steps to run\n"
-           "  --samples N         gradient: the first so many of data.train (default train.batch)\n"
+           "  --samples N         gradient, sharpness: the first so many of data.train (default train.batch)\n"
            "  --ranks P[,P...]    plan: numbers of ranks (default 1 to 4096)\n"
            "  --threads T         plan: threads of each rank (default: the experiment's)\n"
            "  --weak              plan: the network grows with the ranks, in-degrees stay\n"

@@ -21,7 +21,7 @@ typedef struct cmd_options {
     int replicas;                             /* 0: as the experiment says */
     int stall;                                /* seconds, 0: off */
     int64_t steps;                            /* gradcheck, plan --dry-run; 0: default */
-    int64_t samples;                          /* gradient; 0: default */
+    int64_t samples;                          /* gradient, sharpness; 0: default */
     int threads;                              /* plan; 0: as the experiment says */
     int dry_run;                              /* plan: rank; -1: not given */
     const char *ranks, *of, *rates, *machine; /* plan */
@@ -49,6 +49,7 @@ lw_err cmd_stages(
     lw_comm *world, const cmd_options *options) LW_MUST_CHECK; /* run, simulate, train, evaluate, lyapunov, prune */
 lw_err cmd_gradcheck(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;
 lw_err cmd_gradient(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;
+lw_err cmd_sharpness(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;
 lw_err cmd_plan(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;
 lw_err cmd_inspect(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;
 lw_err cmd_model(lw_comm *world, const cmd_options *options) LW_MUST_CHECK;

@@ -97,8 +97,8 @@ lw_err reader_steps(const reader *r, const yaml_tree_node *map, const char *key,
 
 static lw_err read_head(reader *r) {
     static const char *const keys[] = {"name", "about", "time", "seed", "precision", "partition", "threads",
-        "populations", "projections", "inputs", "record", "statistics", "data", "train", "lyapunov", "prune",
-        "checkpoint", "stages", NULL};
+        "populations", "projections", "inputs", "record", "statistics", "data", "train", "sharpness", "lyapunov",
+        "prune", "checkpoint", "stages", NULL};
     static const char *const time_keys[] = {"dt", "duration", NULL};
     static const char *const precisions[] = {"float", "double", NULL};
     static const char *const partitions[] = {"block", "round_robin", "scotch", NULL};
@@ -140,6 +140,7 @@ static lw_err read_all(reader *r) {
     LW_TRY(experiment_record(r));
     LW_TRY(experiment_inputs(r));
     LW_TRY(experiment_stages(r));
+    LW_TRY(experiment_sharpness(r));
     r->x->net.weight_type = weight_type(r->x);
     return LW_OK;
 }

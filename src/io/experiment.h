@@ -54,6 +54,9 @@ lw_err experiment_synapse(reader *r, const yaml_tree_node *map, lw_projection_sp
 /** Key `initialize` of the section train (experiment_initialize.c); nothing when absent. */
 lw_err experiment_initialize(reader *r, const yaml_tree_node *train) LW_MUST_CHECK;
 
+/** The section sharpness (experiment_sharpness.c). */
+lw_err experiment_sharpness(reader *r) LW_MUST_CHECK;
+
 lw_err experiment_network(reader *r) LW_MUST_CHECK; /* experiment_network.c: populations, projections */
 lw_err experiment_stimuli(reader *r) LW_MUST_CHECK; /* experiment_stimuli.c: inputs */
 lw_err experiment_record(reader *r) LW_MUST_CHECK;  /* experiment_record.c: record, statistics */

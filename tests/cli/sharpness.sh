@@ -1,0 +1,25 @@
+# Eigenvalues of the loss' curvature: the same on any grid, and one line for bad input.
+. "$(dirname "$0")/support.sh"
+job=$LAPWING_SOURCE/tests/cli/tiny.yaml
+for run in "1 1" "2 1" "3 1" "2 2" "4 2"; do
+    set -- $run
+    ranks "$1" sharpness "$job" --out "out$1$2" --replicas "$2" --samples 5 --set 'sharpness={eigenvalues: 3, steps: 12}'
+    expect_status 0 "$1 ranks, $2 replicas"
+    equal "$(value out$1$2/summary.json sharpness samples)" 5 "samples on $1 ranks"
+    python3 - out11/summary.json "out$1$2/summary.json" <<'PY' || fail "eigenvalues on $1 ranks, $2 replicas differ"
+import json, sys
+a, b = (json.load(open(f))["sharpness"] for f in sys.argv[1:])
+assert len(b["eigenvalues"]) == len(b["residuals"]) == 3 and b["eigenvalues"][0] > 0
+assert all(abs(x - y) <= 1e-9 * a["eigenvalues"][0] for x, y in zip(a["eigenvalues"], b["eigenvalues"]))
+assert abs(b["lr_limit"] * b["eigenvalues"][0] - 2) < 1e-12
+PY
+done
+for n in 1 3; do
+    ranks $n sharpness "$job" --out bad --samples 100000; expect_status 2 "too many samples"
+    equal "$(grep -c '^lapwing: .*100000 samples asked, allowed are 1 to' log)" 1 "lines for too many samples"
+    ranks $n sharpness "$job" --out bad --set 'sharpness={eigenvalues: 9, steps: 4}'; expect_status 2 "too few steps"
+    equal "$(grep -c '^lapwing: .*sharpness.steps: found "4"' log)" 1 "lines for too few steps"
+    ranks $n sharpness "$job" --out bad --set 'sharpness={eigenvalue: 9}'; expect_status 2 "unknown key"
+    equal "$(grep -c '^lapwing: .*sharpness.eigenvalue: .*did you mean "eigenvalues"' log)" 1 "lines for an unknown key"
+done
+finish
