@@ -95,6 +95,7 @@ struct lw_sim {
     int32_t n_bundles, n_plain; /* of the net when its views were taken; projections outside of them that deliver */
     int32_t *incoming;          /* [n_proj] projections by target population, each population's in the order of sums */
     int32_t *incoming_begin;    /* [n_pop + 1] */
+    struct engine_dense *dense; /* dense.h; NULL: one lane, or no dense projections */
     int64_t bytes;              /* held by the engine on this rank */
     lw_err error; /* of this rank, from within the loop (recording ran out of memory); agreed on at safe points */
 };

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 #include "lag.h"
+#include "dense.h"
 #include "share.h"
 
 /* ------------------------------------------------------------------ creation */
@@ -96,6 +97,7 @@ void engine_views(lw_sim *sim) {
         sim->proj[k] = lw_net_proj(sim->net, k);
         sim->n_plain += !sim->proj[k].bundled && sim->proj[k].n_edges_global > 0;
     }
+    engine_dense_attach(sim);
     incoming_sort(sim);
     engine_shares_refresh(sim);
 }
@@ -146,6 +148,7 @@ static lw_err local_create(lw_sim *sim, const lw_sim_options *options) {
     LW_TRY(engine_history_create(sim));
     LW_TRY(engine_shares_create(sim, options->threads));
     engine_views(sim);
+    LW_TRY(engine_dense_create(sim));
     LW_TRY(engine_stimulus_create(sim, options));
     LW_TRY(engine_plastic_create(sim));
     LW_TRY(engine_lag_create(sim));
@@ -197,6 +200,7 @@ void lw_sim_destroy(lw_sim **sim) {
     engine_history_destroy(s);
     engine_plastic_destroy(s);
     engine_lag_destroy(s);
+    engine_dense_destroy(s);
     for (int level = 0; s->halo && level < s->n_levels; level++)
         lw_halo_destroy(&s->halo[level]);
     for (int p = 0; s->pop && p < s->n_pop; p++)
@@ -216,6 +220,7 @@ void lw_sim_destroy(lw_sim **sim) {
 /* ------------------------------------------------------------------ beginning */
 
 void lw_sim_refresh(lw_sim *sim) {
+    engine_dense_refresh(sim);
     engine_views(sim);
     engine_lag_forget(sim);
     for (int p = 0; p < sim->n_pop; p++) {

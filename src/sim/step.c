@@ -6,6 +6,8 @@
  */
 #include <string.h>
 #include "lag.h"
+#include "dense.h"
+#include "engine_parts.h"
 
 lw_kernel_args engine_args(lw_sim *sim, int p) {
     engine_pop *pop = &sim->pop[p];
@@ -36,6 +38,9 @@ static void deliver_projection(lw_sim *sim, const lw_proj_view *proj, engine_pop
         const uint32_t *list = engine_list(sim, proj->pre, emitted, &n);
         if (n == 0) continue;
         void *acc = pop->input[proj->port];
+        if (engine_dense_knows(sim, proj) &&
+            dense_walk(sim, proj, list, n, engine_rows(sim, proj->pre, emitted), acc, events))
+            continue;
         if (sim->pop[proj->pre].rows)
             *events +=
                 deliver_rows(sim->f64, proj, slice, sim->width, list, n, engine_rows(sim, proj->pre, emitted), acc);

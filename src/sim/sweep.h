@@ -108,6 +108,7 @@ typedef struct tape_room {
     double **param;         /* one per parameter, of the population in work */
     bool *active;           /* [n_pop] its adjoint or tangent can differ from 0 and is wanted */
     uint32_t *row;          /* 0, 1, 2 ...: all rows of a projection */
+    int32_t *neuron;        /* [n_slots] place of the slot's neuron in its population here, -1 on another rank */
     sweep_grad grad;
     lag_sweep lag;
 } tape_room;

@@ -65,6 +65,7 @@ lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room)
     LW_TRY(sweep_take(m, sim->n_pop, sizeof(bool), "sweep flags", &room->active));
     LW_TRY(sweep_take(m, sizes.n_param, sizeof(double *), "sweep parameters", &room->param));
     LW_TRY(sweep_take(m, sizes.n_rows, sizeof(uint32_t), "sweep rows", &room->row));
+    LW_TRY(sweep_take(m, n_slots, sizeof(int32_t), "neurons of slots", &room->neuron));
     for (int p = 0; p < sim->n_pop; p++) {
         n_state += sim->pop[p].model->n_state;
         n_coef += sim->pop[p].model->n_coef;
@@ -91,6 +92,11 @@ lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room)
     for (int64_t r = 0; !m->dry && r < sizes.n_rows; r++)
         room->row[r] = (uint32_t)r;
     LW_TRY(lag_plan(sim, theta, m, &room->lag));
+    lw_slot_view slots = lw_net_slots(sim->net);
+    for (int64_t s = 0; !m->dry && s < n_slots; s++)
+        room->neuron[s] = slots.owner[s] == lw_comm_rank(lw_net_comm(sim->net))
+                              ? (int32_t)(slots.owner_lid[s] - sim->pop[slots.pop[s]].view.lid_begin)
+                              : -1;
     return sweep_grad_plan(sim, theta, m, &room->grad);
 }
 

@@ -6,6 +6,7 @@
  * Formulas: SWEEPS.md, (3)-(5).
  */
 #include <string.h>
+#include "dense.h"
 #include "sweep.h"
 
 /* Slots' adjoints of steps [begin, end) to their owners, and the ring's entries free for earlier steps. */
@@ -27,6 +28,26 @@ static void epoch_collect(lw_tape *tape, int64_t begin, int64_t end) {
         memset(sweep_ring_at(&room->slot, t), 0, (size_t)room->slot.n * room->slot.row_bytes);
 }
 
+/* Through one slice to what was emitted at step `from`. Where a spike's slope is 0 its adjoint goes no further, so with
+ * a compact surrogate most of a dense product need not be made. */
+static void slice_back(
+    lw_tape *tape, const lw_proj_view *proj, const lw_slice *slice, int64_t from, const void *in_adj, void *x_adj) {
+    lw_sim *sim = tape->sim;
+    if (!engine_dense_knows(sim, proj)) {
+        deliver_transpose(sim->f64, proj, slice, sim->width, in_adj, x_adj);
+        return;
+    }
+    lw_surrogate_kind kind = sim->options.surrogate.kind;
+    bool compact = kind == LW_SURROGATE_TRIANGLE || kind == LW_SURROGATE_BOXCAR;
+    const char *slope = tape->pop[proj->pre].slope;
+    if (compact && slope) {
+        const engine_pop *pre = &sim->pop[proj->pre];
+        slope += (size_t)(from * pre->view.n_local * sim->width) * sim->real_size;
+        if (dense_back_sampled(sim, proj, tape->room->neuron + pre->view.slot_begin, slope, in_adj, x_adj)) return;
+    }
+    dense_back(sim, proj, in_adj, x_adj);
+}
+
 /* From the inputs of population p at step t to the slots that sent them. */
 static void inputs_back(lw_tape *tape, int p, int64_t t) {
     lw_sim *sim = tape->sim;
@@ -38,7 +59,7 @@ static void inputs_back(lw_tape *tape, int p, int64_t t) {
         for (int s = 0; s < proj->n_slices; s++) {
             const lw_slice *slice = &proj->slice[s];
             if (slice->delay > t) continue; /* sent before the recording: a constant */
-            deliver_transpose(sim->f64, proj, slice, sim->width, room->input[proj->port],
+            slice_back(tape, proj, slice, t - slice->delay, room->input[proj->port],
                 sweep_ring_at(&room->slot, t - slice->delay) + pre_begin);
         }
     }

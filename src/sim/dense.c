@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Dense projections in several lanes. With 16 samples at a rate of 6 % most rows fire in some lane, so a product that
+ * leaves out whole rows gains little: here every lane walks its own list of rows. Sums are kept turned round
+ * ([lane][target]: vectors run over targets), begin with what the input holds and add one row after the other, so the
+ * bits are those of the tiles in deliver_typed.c. Adjoints are computed in dense_adjoint.c, which may contract.
+ */
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+#include <string.h>
+#include "dense.h"
+
+/* Where the tiles, or the whole adjoint product, become faster (measured on one core with AVX-512: README.md). */
+#define WALK_UP_TO 0.6
+#define SAMPLE_UP_TO 0.5
+enum { PANEL_BYTES = 1 << 19 };
+
+#define REAL float
+#define INDEX int32_t
+#define LW_T(name) name##_f32
+#define NONZERO_VECTOR(x) _mm512_cmp_ps_mask(_mm512_loadu_ps(x), _mm512_setzero_ps(), _CMP_NEQ_UQ)
+#include "dense_typed.c"
+#define REAL double
+#define INDEX int64_t
+#define LW_T(name) name##_f64
+#define NONZERO_VECTOR(x) _mm512_cmp_pd_mask(_mm512_loadu_pd(x), _mm512_setzero_pd(), _CMP_NEQ_UQ)
+#include "dense_typed.c"
+
+static bool is_dense(const lw_proj_view *proj) {
+    return proj->dense && !proj->weight_one && proj->n_rows > 0 && proj->n_edges > 0;
+}
+
+lw_err engine_dense_create(lw_sim *sim) {
+    int64_t rows = 0, targets = 0;
+    engine_dense *d = NULL;
+    if (sim->width == 1) return LW_OK;
+    for (int k = 0; k < sim->n_proj; k++) {
+        const lw_proj_view *proj = &sim->proj[k];
+        if (!is_dense(proj)) continue;
+        if (proj->n_rows > rows) rows = proj->n_rows;
+        if (proj->n_edges / proj->n_rows > targets) targets = proj->n_edges / proj->n_rows;
+    }
+    if (rows == 0) return LW_OK;
+    LW_TRY(lw_alloc(1, sizeof *d, "dense products", &d));
+    sim->dense = d;
+    d->most = rows > sim->width ? rows : sim->width; /* a list holds rows of a lane, or lanes of a row */
+    size_t cells = (size_t)(d->most * sim->width);
+    LW_TRY(lw_alloc((size_t)(targets * sim->width), sim->real_size, "dense products", &d->turned));
+    LW_TRY(lw_alloc(cells, sizeof *d->list, "dense products", &d->list));
+    LW_TRY(lw_alloc(cells, sim->real_size, "dense products", &d->value));
+    LW_TRY(lw_alloc((size_t)sim->width, sizeof *d->count, "dense products", &d->count));
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->weight, "dense products", &d->weight));
+    for (int k = 0; k < sim->n_proj; k++) {
+        const lw_proj_view *proj = &sim->proj[k];
+        if (!is_dense(proj) || sim->f64 || proj->weight_type == LW_F32) continue;
+        LW_TRY(lw_alloc((size_t)proj->n_edges, sizeof *d->weight[k], "weights as floats", &d->weight[k]));
+    }
+    return LW_OK;
+}
+
+void engine_dense_destroy(lw_sim *sim) {
+    engine_dense *d = sim->dense;
+    if (!d) return;
+    for (int k = 0; d->weight && k < sim->n_proj; k++)
+        lw_free(d->weight[k]);
+    lw_free(d->weight);
+    lw_free(d->turned);
+    lw_free(d->list);
+    lw_free(d->value);
+    lw_free(d->count);
+    lw_free(d);
+    sim->dense = NULL;
+}
+
+void engine_dense_attach(lw_sim *sim) {
+    for (int k = 0; sim->dense && k < sim->n_proj; k++) {
+        if (!sim->dense->weight[k]) continue;
+        sim->proj[k].weight = sim->dense->weight[k];
+        sim->proj[k].weight_type = LW_F32;
+    }
+}
+
+void engine_dense_refresh(lw_sim *sim) {
+    for (int k = 0; sim->dense && k < sim->n_proj; k++) {
+        float *to = sim->dense->weight[k];
+        if (!to) continue;
+        lw_proj_view proj = lw_net_proj(sim->net, k);
+        const double *from = proj.weight;
+        for (int64_t i = 0; i < proj.n_edges; i++)
+            to[i] = (float)from[i];
+    }
+}
+
+bool engine_dense_knows(const lw_sim *sim, const lw_proj_view *proj) {
+    return sim->dense && is_dense(proj) && proj->weight_type == (sim->f64 ? LW_F64 : LW_F32);
+}
+
+bool dense_walk(
+    lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int64_t n, const void *x, void *acc, int64_t *events) {
+    bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth;
+    return sim->f64 ? walk_f64(sim->dense, ones, proj, sim->width, row, n, x, acc, events)
+                    : walk_f32(sim->dense, ones, proj, sim->width, row, n, x, acc, events);
+}
+
+void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *in_adj, void *x_adj) {
+    int64_t n_post = proj->n_edges / proj->n_rows;
+    if (sim->f64)
+        dense_adjoint_f64(proj->weight, proj->n_rows, n_post, sim->width, in_adj, x_adj);
+    else
+        dense_adjoint_f32(proj->weight, proj->n_rows, n_post, sim->width, in_adj, x_adj);
+}
+
+bool dense_back_sampled(
+    lw_sim *sim, const lw_proj_view *proj, const int32_t *neuron, const void *slope, const void *in_adj, void *x_adj) {
+    return sim->f64 ? sampled_f64(sim->dense, proj, sim->width, neuron, slope, in_adj, x_adj)
+                    : sampled_f32(sim->dense, proj, sim->width, neuron, slope, in_adj, x_adj);
+}

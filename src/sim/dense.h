@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * dense.h: products with dense projections in several lanes. Forward they walk the values that are not zero; backward
+ * they may compute adjoints only where a slope lets them through.
+ */
+#ifndef LAPWING_SIM_DENSE_H
+#define LAPWING_SIM_DENSE_H
+
+#include "engine.h"
+
+/** Room of one engine, for its largest dense projection. */
+typedef struct engine_dense {
+    void *turned;   /* [width][most targets] real */
+    uint32_t *list; /* [width][most rows] rows that are not zero in a lane, ascending */
+    void *value;    /* [width][most rows] real, what they are there */
+    int64_t *count; /* [width] */
+    int64_t most;   /* rows */
+    float **weight; /* [n_proj] weights as floats where the net holds doubles and the engine floats, else NULL */
+} engine_dense;
+
+/** Made once per engine with several lanes; nothing without dense projections. **Local**. */
+lw_err engine_dense_create(lw_sim *sim) LW_MUST_CHECK;
+void engine_dense_destroy(lw_sim *sim);
+/** Take the weights anew; and put the copies into the engine's views. */
+void engine_dense_refresh(lw_sim *sim);
+void engine_dense_attach(lw_sim *sim);
+
+/** Does a walk or a sampled product know this projection? */
+bool engine_dense_knows(const lw_sim *sim, const lw_proj_view *proj);
+/** acc[target, :] += w x[row, :] for the listed rows, with the bits of deliver_rows; synaptic events are added to
+ * *events. False when so many values are not zero that deliver_rows is faster (nothing is done then). */
+bool dense_walk(
+    lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int64_t n, const void *x, void *acc, int64_t *events);
+/** x_adj[row, :] += sum over targets w in_adj[target, :]. */
+void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *in_adj, void *x_adj);
+/** The same only where slope[row's neuron, lane] is not 0; neuron: [n_rows] place of each row in slope. False when few
+ * are 0, or a row's neuron is on another rank (neuron < 0): nothing is done then. */
+bool dense_back_sampled(
+    lw_sim *sim, const lw_proj_view *proj, const int32_t *neuron, const void *slope, const void *in_adj, void *x_adj);
+
+/* Products whose sums may be contracted (dense_adjoint.c): nothing forward depends on them. */
+void dense_adjoint_f32(
+    const float *weight, int64_t n_rows, int64_t n_post, int64_t width, const float *in_adj, float *x_adj);
+void dense_adjoint_f64(
+    const double *weight, int64_t n_rows, int64_t n_post, int64_t width, const double *in_adj, double *x_adj);
+/** lane: [n] lanes of the row that are wanted; turned: [width][n_post]. */
+void dense_sampled_f32(
+    const float *weight, int64_t n_post, const uint32_t *lane, int64_t n, const float *turned, float *x_adj);
+void dense_sampled_f64(
+    const double *weight, int64_t n_post, const uint32_t *lane, int64_t n, const double *turned, double *x_adj);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Template of dense_adjoint.c for one type of reals; never compiled alone.
+ */
+
+typedef REAL LW_T(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+#define VECTOR LW_T(vector)
+#define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
+
+/* x_adj[0 .. n_out)[lanes of the tile] += sum over k < n_k of weight[o][k] in_adj[k][lanes], sums in registers */
+static inline __attribute__((always_inline)) void LW_T(tile)(int n_out, int n_vec, const REAL *restrict weight,
+    int64_t n_post, int64_t n_k, int64_t width, const REAL *restrict in_adj, REAL *restrict x_adj) {
+    VECTOR sum[TILE_SUMS];
+#pragma GCC unroll 16
+    for (int i = 0; i < n_out * n_vec; i++)
+        sum[i] = *(const VECTOR *)(x_adj + i / n_vec * width + i % n_vec * LANES);
+    for (int64_t k = 0; k < n_k; k++) {
+        const REAL *from = in_adj + k * width;
+        VECTOR x[4];
+#pragma GCC unroll 4
+        for (int v = 0; v < n_vec; v++)
+            x[v] = *(const VECTOR *)(from + v * LANES);
+#pragma GCC unroll 16
+        for (int i = 0; i < n_out * n_vec; i++)
+            sum[i] += weight[i / n_vec * n_post + k] * x[i % n_vec];
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < n_out * n_vec; i++)
+        *(VECTOR *)(x_adj + i / n_vec * width + i % n_vec * LANES) = sum[i];
+}
+
+static void LW_T(lanes)(int n_vec, const REAL *weight, int64_t n_rows, int64_t n_post, int64_t n_k, int64_t width,
+    const REAL *in_adj, REAL *x_adj) {
+    const int n_out = n_vec == 4 ? TILE_SUMS / 4 : n_vec == 2 ? TILE_SUMS / 2 : TILE_SUMS;
+    int64_t r = 0;
+    for (; r + n_out <= n_rows; r += n_out) {
+        const REAL *w = weight + r * n_post;
+        REAL *to = x_adj + r * width;
+        if (n_vec == 4)
+            LW_T(tile)(TILE_SUMS / 4, 4, w, n_post, n_k, width, in_adj, to);
+        else if (n_vec == 2)
+            LW_T(tile)(TILE_SUMS / 2, 2, w, n_post, n_k, width, in_adj, to);
+        else
+            LW_T(tile)(TILE_SUMS, 1, w, n_post, n_k, width, in_adj, to);
+    }
+    for (; r < n_rows; r++)
+        for (int v = 0; v < n_vec; v++)
+            LW_T(tile)
+    (1, 1, weight + r * n_post, n_post, n_k, width, in_adj + v * LANES, x_adj + r * width + v * LANES);
+}
+
+void LW_T(dense_adjoint)(
+    const REAL *weight, int64_t n_rows, int64_t n_post, int64_t width, const REAL *in_adj, REAL *x_adj) {
+    for (int64_t k = 0; k < n_post; k += BLOCK_K) {
+        int64_t n_k = n_post - k < BLOCK_K ? n_post - k : BLOCK_K, lane = 0;
+        while (lane + LANES <= width) {
+            int n_vec = lane + 4 * LANES <= width ? 4 : lane + 2 * LANES <= width ? 2 : 1;
+            LW_T(lanes)(n_vec, weight + k, n_rows, n_post, n_k, width, in_adj + k * width + lane, x_adj + lane);
+            lane += n_vec * LANES;
+        }
+        for (int64_t r = 0; lane < width && r < n_rows; r++)
+            for (int64_t i = k; i < k + n_k; i++)
+                for (int64_t l = lane; l < width; l++)
+                    x_adj[r * width + l] += weight[r * n_post + i] * in_adj[i * width + l];
+    }
+}
+
+/* dot products of one row of weights with `n` lanes, n <= 4 */
+static inline __attribute__((always_inline)) void LW_T(dots)(int n, const REAL *restrict weight, int64_t n_post,
+    const uint32_t *restrict lane, const REAL *restrict turned, REAL *restrict x_adj) {
+    VECTOR sum[4] = {{0}, {0}, {0}, {0}};
+    REAL rest[4] = {0};
+    int64_t k = 0;
+    for (; k + LANES <= n_post; k += LANES) {
+        VECTOR w = *(const VECTOR *)(weight + k);
+        for (int i = 0; i < n; i++)
+            sum[i] += w * *(const VECTOR *)(turned + lane[i] * n_post + k);
+    }
+    for (; k < n_post; k++)
+        for (int i = 0; i < n; i++)
+            rest[i] += weight[k] * turned[lane[i] * n_post + k];
+    for (int i = 0; i < n; i++) {
+        REAL all = rest[i];
+        for (int64_t e = 0; e < LANES; e++)
+            all += sum[i][e];
+        x_adj[lane[i]] += all;
+    }
+}
+
+void LW_T(dense_sampled)(
+    const REAL *weight, int64_t n_post, const uint32_t *lane, int64_t n, const REAL *turned, REAL *x_adj) {
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        LW_T(dots)(4, weight, n_post, lane + i, turned, x_adj);
+    if (n - i >= 2) {
+        LW_T(dots)(2, weight, n_post, lane + i, turned, x_adj);
+        i += 2;
+    }
+    if (i < n) LW_T(dots)(1, weight, n_post, lane + i, turned, x_adj);
+}
+
+#undef VECTOR
+#undef LANES
+#undef REAL
+#undef LW_T

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Template of dense.c for one type of reals (REAL, with INDEX an integer of its size); LW_T(name) makes the names.
+ * Never compiled alone.
+ */
+
+typedef REAL LW_T(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+typedef INDEX LW_T(index) __attribute__((vector_size(VECTOR_BYTES)));
+#define VECTOR LW_T(vector)
+#define LANES ((int)(VECTOR_BYTES / sizeof(REAL)))
+
+/* out[j][i] = in[i][j], i, j < LANES: blocks are exchanged by halves, quarters and so on, in registers */
+static inline __attribute__((always_inline)) void LW_T(turn_block)(
+    const REAL *restrict in, int64_t in_stride, REAL *restrict out, int64_t out_stride) {
+    VECTOR a[VECTOR_BYTES / sizeof(REAL)];
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++)
+        a[i] = *(const VECTOR *)(in + i * in_stride);
+#pragma GCC unroll 4
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        LW_T(index) upper, lower;
+#pragma GCC unroll 16
+        for (int e = 0; e < LANES; e++) {
+            upper[e] = e & half ? LANES + e - half : e;
+            lower[e] = e & half ? LANES + e : e + half;
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            if (i & half) continue;
+            VECTOR x = a[i], y = a[i + half];
+            a[i] = __builtin_shuffle(x, y, upper);
+            a[i + half] = __builtin_shuffle(x, y, lower);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++)
+        *(VECTOR *)(out + i * out_stride) = a[i];
+}
+
+/* out[columns][rows] = in[rows][columns] transposed */
+static void LW_T(turn)(int64_t rows, int64_t columns, const REAL *restrict in, REAL *restrict out) {
+    int64_t whole_rows = rows / LANES * LANES, whole_columns = columns / LANES * LANES;
+    for (int64_t i = 0; i < whole_rows; i += LANES)
+        for (int64_t j = 0; j < whole_columns; j += LANES)
+            LW_T(turn_block)(in + i * columns + j, columns, out + j * rows + i, rows);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; j++)
+            out[j * rows + i] = in[i * columns + j];
+}
+
+/* bit l: x[l] is not 0, l < n <= 64 */
+static inline uint64_t LW_T(nonzero)(const REAL *x, int64_t n) {
+    uint64_t bits = 0;
+    int64_t l = 0;
+#ifdef __AVX512F__
+    for (; l + LANES <= n; l += LANES)
+        bits |= (uint64_t)NONZERO_VECTOR(x + l) << l;
+#endif
+    for (; l < n; l++)
+        bits |= (uint64_t)(x[l] != 0) << l;
+    return bits;
+}
+
+/* What is not zero in the listed rows, by lane. Returns how many. */
+static int64_t LW_T(lists)(
+    engine_dense *d, int64_t width, const uint32_t *restrict row, int64_t n, const REAL *restrict x) {
+    REAL *value = d->value;
+    int64_t total = 0;
+    memset(d->count, 0, (size_t)width * sizeof *d->count);
+    for (int64_t i = 0; i < n; i++) {
+        const REAL *from = x + (int64_t)row[i] * width;
+        for (int64_t l0 = 0; l0 < width; l0 += 64) {
+            uint64_t bits = LW_T(nonzero)(from + l0, width - l0 < 64 ? width - l0 : 64);
+            for (; bits; bits &= bits - 1) {
+                int64_t l = l0 + __builtin_ctzll(bits), at = l * d->most + d->count[l]++;
+                d->list[at] = row[i];
+                value[at] = from[l];
+                total++;
+            }
+        }
+    }
+    return total;
+}
+
+/* sum[0 .. n_vec) += the listed rows' weights times their values, one after the other */
+static inline __attribute__((always_inline)) void LW_T(lane_add)(int n_vec, bool ones, const REAL *restrict weight,
+    int64_t n_post, const uint32_t *restrict list, const REAL *restrict value, int64_t n, REAL *restrict out) {
+    VECTOR sum[8];
+    for (int v = 0; v < n_vec; v++)
+        sum[v] = *(const VECTOR *)(out + v * LANES);
+    for (int64_t k = 0; k < n; k++) {
+        const REAL *w = weight + (int64_t)list[k] * n_post, x = value[k];
+        for (int v = 0; v < n_vec; v++) {
+            VECTOR term = *(const VECTOR *)(w + v * LANES);
+            if (!ones) term = term * x;
+            sum[v] += term;
+        }
+    }
+    for (int v = 0; v < n_vec; v++)
+        *(VECTOR *)(out + v * LANES) = sum[v];
+}
+
+static void LW_T(lane_rest)(int64_t n_targets, const REAL *restrict weight, int64_t n_post,
+    const uint32_t *restrict list, const REAL *restrict value, int64_t n, REAL *restrict out) {
+    for (int64_t k = 0; k < n; k++) {
+        const REAL *w = weight + (int64_t)list[k] * n_post, x = value[k];
+        for (int64_t j = 0; j < n_targets; j++)
+            out[j] += w[j] * x;
+    }
+}
+
+/* Targets in blocks, so that a block of all rows stays in the second cache while the lanes pass over it. */
+static void LW_T(lanes_add)(
+    const engine_dense *d, bool ones, const REAL *weight, int64_t n_rows, int64_t n_post, int64_t width, REAL *turned) {
+    const REAL *value = d->value;
+    int n_vec = n_rows * 8 * VECTOR_BYTES > PANEL_BYTES ? 4 : 8;
+    int64_t j = 0;
+    while (j < n_post) {
+        int64_t left = (n_post - j) / LANES;
+        int here = left >= n_vec ? n_vec : left >= 4 ? 4 : left >= 1 ? 1 : 0;
+        for (int64_t l = 0; l < width; l++) {
+            const uint32_t *list = d->list + l * d->most;
+            const REAL *x = value + l * d->most;
+            REAL *out = turned + l * n_post + j;
+            int64_t n = d->count[l];
+            if (here == 8 && ones)
+                LW_T(lane_add)(8, true, weight + j, n_post, list, x, n, out);
+            else if (here == 8)
+                LW_T(lane_add)(8, false, weight + j, n_post, list, x, n, out);
+            else if (here == 4)
+                LW_T(lane_add)(4, false, weight + j, n_post, list, x, n, out);
+            else if (here == 1)
+                LW_T(lane_add)(1, false, weight + j, n_post, list, x, n, out);
+            else
+                LW_T(lane_rest)(n_post - j, weight + j, n_post, list, x, n, out);
+        }
+        j += here ? here * LANES : n_post - j;
+    }
+}
+
+static bool LW_T(walk)(engine_dense *d, bool ones, const lw_proj_view *proj, int64_t width, const uint32_t *row,
+    int64_t n, const REAL *x, REAL *acc, int64_t *events) {
+    int64_t n_post = proj->n_edges / proj->n_rows, total = LW_T(lists)(d, width, row, n, x);
+    if ((double)total > WALK_UP_TO * (double)(n * width)) return false;
+    LW_T(turn)(n_post, width, acc, d->turned);
+    LW_T(lanes_add)(d, ones, proj->weight, proj->n_rows, n_post, width, d->turned);
+    LW_T(turn)(width, n_post, d->turned, acc);
+    *events += total * n_post;
+    return true;
+}
+
+static bool LW_T(sampled)(engine_dense *d, const lw_proj_view *proj, int64_t width, const int32_t *neuron,
+    const REAL *slope, const REAL *in_adj, REAL *x_adj) {
+    int64_t n_post = proj->n_edges / proj->n_rows, total = 0;
+    for (int64_t r = 0; r < proj->n_rows; r++) {
+        if (neuron[r] < 0) return false;
+        for (int64_t l0 = 0; l0 < width; l0 += 64)
+            total +=
+                __builtin_popcountll(LW_T(nonzero)(slope + neuron[r] * width + l0, width - l0 < 64 ? width - l0 : 64));
+    }
+    if ((double)total > SAMPLE_UP_TO * (double)(proj->n_rows * width)) return false;
+    LW_T(turn)(n_post, width, in_adj, d->turned);
+    for (int64_t r = 0; r < proj->n_rows; r++) {
+        int64_t n = 0;
+        for (int64_t l0 = 0; l0 < width; l0 += 64)
+            for (uint64_t bits = LW_T(nonzero)(slope + neuron[r] * width + l0, width - l0 < 64 ? width - l0 : 64); bits;
+                 bits &= bits - 1)
+                d->list[n++] = (uint32_t)(l0 + __builtin_ctzll(bits));
+        LW_T(dense_sampled)
+        ((const REAL *)proj->weight + r * n_post, n_post, d->list, n, d->turned, x_adj + r * width);
+    }
+    return true;
+}
+
+#undef VECTOR
+#undef LANES
+#undef REAL
+#undef INDEX
+#undef LW_T
+#undef NONZERO_VECTOR
