@@ -5,11 +5,9 @@
  * ([lane][target]: vectors run over targets), begin with what the input holds and add one row after the other, so the
  * bits are those of the tiles in deliver_typed.c. Adjoints are computed in dense_adjoint.c, which may contract.
  */
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
 #include <string.h>
 #include "dense.h"
+#include "nonzero.h"
 
 /* Where the tiles, or the whole adjoint product, become faster (measured on one core with AVX-512: README.md). */
 #define WALK_UP_TO 0.6
@@ -19,16 +17,14 @@ enum { PANEL_BYTES = 1 << 19 };
 #define REAL float
 #define INDEX int32_t
 #define LW_T(name) name##_f32
-#define NONZERO_VECTOR(x) _mm512_cmp_ps_mask(_mm512_loadu_ps(x), _mm512_setzero_ps(), _CMP_NEQ_UQ)
 #include "dense_typed.c"
 #define REAL double
 #define INDEX int64_t
 #define LW_T(name) name##_f64
-#define NONZERO_VECTOR(x) _mm512_cmp_pd_mask(_mm512_loadu_pd(x), _mm512_setzero_pd(), _CMP_NEQ_UQ)
 #include "dense_typed.c"
 
 static bool is_dense(const lw_proj_view *proj) {
-    return proj->dense && !proj->weight_one && proj->n_rows > 0 && proj->n_edges > 0;
+    return proj->dense && !proj->lag_max && !proj->weight_one && proj->n_rows > 0 && proj->n_edges > 0;
 }
 
 lw_err engine_dense_create(lw_sim *sim) {
@@ -103,12 +99,19 @@ bool dense_walk(
                     : walk_f32(sim->dense, ones, proj, sim->width, row, n, x, acc, events);
 }
 
-void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *in_adj, void *x_adj) {
+void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed) {
+    if (sim->f64)
+        pack_f64(proj, packed);
+    else
+        pack_f32(proj, packed);
+}
+
+void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *packed, const void *in_adj, void *x_adj) {
     int64_t n_post = proj->n_edges / proj->n_rows;
     if (sim->f64)
-        dense_adjoint_f64(proj->weight, proj->n_rows, n_post, sim->width, in_adj, x_adj);
+        dense_adjoint_f64(packed, proj->n_rows, n_post, sim->width, in_adj, x_adj);
     else
-        dense_adjoint_f32(proj->weight, proj->n_rows, n_post, sim->width, in_adj, x_adj);
+        dense_adjoint_f32(packed, proj->n_rows, n_post, sim->width, in_adj, x_adj);
 }
 
 bool dense_back_sampled(

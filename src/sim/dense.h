@@ -31,8 +31,14 @@ bool engine_dense_knows(const lw_sim *sim, const lw_proj_view *proj);
  * *events. False when so many values are not zero that deliver_rows is faster (nothing is done then). */
 bool dense_walk(
     lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int64_t n, const void *x, void *acc, int64_t *events);
+/** Weights in the order in which dense_back reads them: tiles of DENSE_TILE rows, [tile][target][row]. */
+enum { DENSE_TILE = VECTOR_BYTES == 64 ? 16 : 8 };
+static inline int64_t dense_packed_count(const lw_proj_view *proj) {
+    return (proj->n_rows + DENSE_TILE - 1) / DENSE_TILE * DENSE_TILE * (proj->n_edges / proj->n_rows);
+}
+void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed);
 /** x_adj[row, :] += sum over targets w in_adj[target, :]. */
-void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *in_adj, void *x_adj);
+void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *packed, const void *in_adj, void *x_adj);
 /** The same only where slope[row's neuron, lane] is not 0; neuron: [n_rows] place of each row in slope. False when few
  * are 0, or a row's neuron is on another rank (neuron < 0): nothing is done then. */
 bool dense_back_sampled(
@@ -40,9 +46,9 @@ bool dense_back_sampled(
 
 /* Products whose sums may be contracted (dense_adjoint.c): nothing forward depends on them. */
 void dense_adjoint_f32(
-    const float *weight, int64_t n_rows, int64_t n_post, int64_t width, const float *in_adj, float *x_adj);
+    const float *packed, int64_t n_rows, int64_t n_post, int64_t width, const float *in_adj, float *x_adj);
 void dense_adjoint_f64(
-    const double *weight, int64_t n_rows, int64_t n_post, int64_t width, const double *in_adj, double *x_adj);
+    const double *packed, int64_t n_rows, int64_t n_post, int64_t width, const double *in_adj, double *x_adj);
 /** lane: [n] lanes of the row that are wanted; turned: [width][n_post]. */
 void dense_sampled_f32(
     const float *weight, int64_t n_post, const uint32_t *lane, int64_t n, const float *turned, float *x_adj);

@@ -6,10 +6,7 @@
  */
 #include "dense.h"
 
-enum {
-    TILE_SUMS = VECTOR_BYTES == 64 ? 16 : 8, /* sums in registers, of 32 or 16 */
-    BLOCK_K = 256                            /* targets per pass: 256 lines of 64 bytes fill half of the first cache */
-};
+enum { BLOCK_K = 256 }; /* targets per pass: their lines and those of a tile fill half of the first cache */
 
 #define REAL float
 #define LW_T(name) name##_f32

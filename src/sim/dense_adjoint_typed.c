@@ -7,62 +7,75 @@ typedef REAL LW_T(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(size
 #define VECTOR LW_T(vector)
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
 
-/* x_adj[0 .. n_out)[lanes of the tile] += sum over k < n_k of weight[o][k] in_adj[k][lanes], sums in registers */
-static inline __attribute__((always_inline)) void LW_T(tile)(int n_out, int n_vec, const REAL *restrict weight,
-    int64_t n_post, int64_t n_k, int64_t width, const REAL *restrict in_adj, REAL *restrict x_adj) {
-    VECTOR sum[TILE_SUMS];
+/* x_adj[0 .. n_out)[lanes of the tile] += sum over k < n_k of packed[k][o] in_adj[k][lanes], sums in registers */
+static inline __attribute__((always_inline)) void LW_T(tile)(int n_out, int n_vec, const REAL *restrict packed,
+    int64_t n_k, int64_t width, const REAL *restrict in_adj, REAL *restrict x_adj) {
+    VECTOR sum[DENSE_TILE];
 #pragma GCC unroll 16
     for (int i = 0; i < n_out * n_vec; i++)
         sum[i] = *(const VECTOR *)(x_adj + i / n_vec * width + i % n_vec * LANES);
     for (int64_t k = 0; k < n_k; k++) {
-        const REAL *from = in_adj + k * width;
+        const REAL *from = in_adj + k * width, *w = packed + k * DENSE_TILE;
         VECTOR x[4];
 #pragma GCC unroll 4
         for (int v = 0; v < n_vec; v++)
             x[v] = *(const VECTOR *)(from + v * LANES);
 #pragma GCC unroll 16
         for (int i = 0; i < n_out * n_vec; i++)
-            sum[i] += weight[i / n_vec * n_post + k] * x[i % n_vec];
+            sum[i] += w[i / n_vec] * x[i % n_vec];
     }
 #pragma GCC unroll 16
     for (int i = 0; i < n_out * n_vec; i++)
         *(VECTOR *)(x_adj + i / n_vec * width + i % n_vec * LANES) = sum[i];
 }
 
-static void LW_T(lanes)(int n_vec, const REAL *weight, int64_t n_rows, int64_t n_post, int64_t n_k, int64_t width,
-    const REAL *in_adj, REAL *x_adj) {
-    const int n_out = n_vec == 4 ? TILE_SUMS / 4 : n_vec == 2 ? TILE_SUMS / 2 : TILE_SUMS;
+/* The n_rows <= DENSE_TILE rows of one packed tile. */
+static void LW_T(lanes)(
+    int n_vec, const REAL *packed, int64_t n_rows, int64_t n_k, int64_t width, const REAL *in_adj, REAL *x_adj) {
+    const int n_out = DENSE_TILE / n_vec;
     int64_t r = 0;
     for (; r + n_out <= n_rows; r += n_out) {
-        const REAL *w = weight + r * n_post;
-        REAL *to = x_adj + r * width;
         if (n_vec == 4)
-            LW_T(tile)(TILE_SUMS / 4, 4, w, n_post, n_k, width, in_adj, to);
+            LW_T(tile)(DENSE_TILE / 4, 4, packed + r, n_k, width, in_adj, x_adj + r * width);
         else if (n_vec == 2)
-            LW_T(tile)(TILE_SUMS / 2, 2, w, n_post, n_k, width, in_adj, to);
+            LW_T(tile)(DENSE_TILE / 2, 2, packed + r, n_k, width, in_adj, x_adj + r * width);
         else
-            LW_T(tile)(TILE_SUMS, 1, w, n_post, n_k, width, in_adj, to);
+            LW_T(tile)(DENSE_TILE, 1, packed + r, n_k, width, in_adj, x_adj + r * width);
     }
     for (; r < n_rows; r++)
         for (int v = 0; v < n_vec; v++)
-            LW_T(tile)
-    (1, 1, weight + r * n_post, n_post, n_k, width, in_adj + v * LANES, x_adj + r * width + v * LANES);
+            LW_T(tile)(1, 1, packed + r, n_k, width, in_adj + v * LANES, x_adj + r * width + v * LANES);
 }
 
 void LW_T(dense_adjoint)(
-    const REAL *weight, int64_t n_rows, int64_t n_post, int64_t width, const REAL *in_adj, REAL *x_adj) {
+    const REAL *packed, int64_t n_rows, int64_t n_post, int64_t width, const REAL *in_adj, REAL *x_adj) {
     for (int64_t k = 0; k < n_post; k += BLOCK_K) {
-        int64_t n_k = n_post - k < BLOCK_K ? n_post - k : BLOCK_K, lane = 0;
-        while (lane + LANES <= width) {
-            int n_vec = lane + 4 * LANES <= width ? 4 : lane + 2 * LANES <= width ? 2 : 1;
-            LW_T(lanes)(n_vec, weight + k, n_rows, n_post, n_k, width, in_adj + k * width + lane, x_adj + lane);
-            lane += n_vec * LANES;
+        int64_t n_k = n_post - k < BLOCK_K ? n_post - k : BLOCK_K;
+        for (int64_t r = 0; r < n_rows; r += DENSE_TILE) {
+            const REAL *tile = packed + r * n_post + k * DENSE_TILE;
+            int64_t here = n_rows - r < DENSE_TILE ? n_rows - r : DENSE_TILE, lane = 0;
+            while (lane + LANES <= width) {
+                int n_vec = lane + 4 * LANES <= width ? 4 : lane + 2 * LANES <= width ? 2 : 1;
+                LW_T(lanes)(n_vec, tile, here, n_k, width, in_adj + k * width + lane, x_adj + r * width + lane);
+                lane += n_vec * LANES;
+            }
+            for (int64_t i = 0; lane < width && i < here; i++)
+                for (int64_t j = 0; j < n_k; j++)
+                    for (int64_t l = lane; l < width; l++)
+                        x_adj[(r + i) * width + l] += tile[j * DENSE_TILE + i] * in_adj[(k + j) * width + l];
         }
-        for (int64_t r = 0; lane < width && r < n_rows; r++)
-            for (int64_t i = k; i < k + n_k; i++)
-                for (int64_t l = lane; l < width; l++)
-                    x_adj[r * width + l] += weight[r * n_post + i] * in_adj[i * width + l];
     }
+}
+
+static inline REAL LW_T(total)(VECTOR x) {
+    REAL part[VECTOR_BYTES / sizeof(REAL)];
+    *(VECTOR *)part = x;
+#pragma GCC unroll 4
+    for (int64_t half = LANES / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+        for (int64_t e = 0; e < half; e++)
+            part[e] += part[e + half];
+    return part[0];
 }
 
 /* dot products of one row of weights with `n` lanes, n <= 4 */
@@ -80,10 +93,7 @@ static inline __attribute__((always_inline)) void LW_T(dots)(int n, const REAL *
         for (int i = 0; i < n; i++)
             rest[i] += weight[k] * turned[lane[i] * n_post + k];
     for (int i = 0; i < n; i++) {
-        REAL all = rest[i];
-        for (int64_t e = 0; e < LANES; e++)
-            all += sum[i][e];
-        x_adj[lane[i]] += all;
+        x_adj[lane[i]] += rest[i] + LW_T(total)(sum[i]);
     }
 }
 

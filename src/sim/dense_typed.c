@@ -48,19 +48,6 @@ static void LW_T(turn)(int64_t rows, int64_t columns, const REAL *restrict in, R
             out[j * rows + i] = in[i * columns + j];
 }
 
-/* bit l: x[l] is not 0, l < n <= 64 */
-static inline uint64_t LW_T(nonzero)(const REAL *x, int64_t n) {
-    uint64_t bits = 0;
-    int64_t l = 0;
-#ifdef __AVX512F__
-    for (; l + LANES <= n; l += LANES)
-        bits |= (uint64_t)NONZERO_VECTOR(x + l) << l;
-#endif
-    for (; l < n; l++)
-        bits |= (uint64_t)(x[l] != 0) << l;
-    return bits;
-}
-
 /* What is not zero in the listed rows, by lane. Returns how many. */
 static int64_t LW_T(lists)(
     engine_dense *d, int64_t width, const uint32_t *restrict row, int64_t n, const REAL *restrict x) {
@@ -70,7 +57,7 @@ static int64_t LW_T(lists)(
     for (int64_t i = 0; i < n; i++) {
         const REAL *from = x + (int64_t)row[i] * width;
         for (int64_t l0 = 0; l0 < width; l0 += 64) {
-            uint64_t bits = LW_T(nonzero)(from + l0, width - l0 < 64 ? width - l0 : 64);
+            uint64_t bits = LW_T(nonzero_bits)(from + l0, width - l0 < 64 ? width - l0 : 64);
             for (; bits; bits &= bits - 1) {
                 int64_t l = l0 + __builtin_ctzll(bits), at = l * d->most + d->count[l]++;
                 d->list[at] = row[i];
@@ -149,22 +136,31 @@ static bool LW_T(walk)(engine_dense *d, bool ones, const lw_proj_view *proj, int
     return true;
 }
 
+static void LW_T(pack)(const lw_proj_view *proj, REAL *restrict packed) {
+    const REAL *restrict weight = proj->weight;
+    int64_t n_post = proj->n_edges / proj->n_rows;
+    for (int64_t r0 = 0; r0 < proj->n_rows; r0 += DENSE_TILE, packed += DENSE_TILE * n_post)
+        for (int64_t j = 0; j < n_post; j++)
+            for (int64_t r = 0; r < DENSE_TILE; r++)
+                packed[j * DENSE_TILE + r] = r0 + r < proj->n_rows ? weight[(r0 + r) * n_post + j] : 0;
+}
+
 static bool LW_T(sampled)(engine_dense *d, const lw_proj_view *proj, int64_t width, const int32_t *neuron,
     const REAL *slope, const REAL *in_adj, REAL *x_adj) {
     int64_t n_post = proj->n_edges / proj->n_rows, total = 0;
     for (int64_t r = 0; r < proj->n_rows; r++) {
         if (neuron[r] < 0) return false;
         for (int64_t l0 = 0; l0 < width; l0 += 64)
-            total +=
-                __builtin_popcountll(LW_T(nonzero)(slope + neuron[r] * width + l0, width - l0 < 64 ? width - l0 : 64));
+            total += __builtin_popcountll(
+                LW_T(nonzero_bits)(slope + neuron[r] * width + l0, width - l0 < 64 ? width - l0 : 64));
     }
     if ((double)total > SAMPLE_UP_TO * (double)(proj->n_rows * width)) return false;
     LW_T(turn)(n_post, width, in_adj, d->turned);
     for (int64_t r = 0; r < proj->n_rows; r++) {
         int64_t n = 0;
         for (int64_t l0 = 0; l0 < width; l0 += 64)
-            for (uint64_t bits = LW_T(nonzero)(slope + neuron[r] * width + l0, width - l0 < 64 ? width - l0 : 64); bits;
-                 bits &= bits - 1)
+            for (uint64_t bits = LW_T(nonzero_bits)(slope + neuron[r] * width + l0, width - l0 < 64 ? width - l0 : 64);
+                 bits; bits &= bits - 1)
                 d->list[n++] = (uint32_t)(l0 + __builtin_ctzll(bits));
         LW_T(dense_sampled)
         ((const REAL *)proj->weight + r * n_post, n_post, d->list, n, d->turned, x_adj + r * width);
@@ -177,4 +173,3 @@ static bool LW_T(sampled)(engine_dense *d, const lw_proj_view *proj, int64_t wid
 #undef REAL
 #undef INDEX
 #undef LW_T
-#undef NONZERO_VECTOR

@@ -21,6 +21,7 @@ typedef struct channel {
 typedef struct level_exchange {
     channel events, rows;
     int64_t t0, t1; /* of the begun exchange; t0 == INT64_MAX: none */
+    bool direct;    /* one rank, all of whose neurons have slots: rings are copied */
 } level_exchange;
 
 typedef struct engine_exchange {
@@ -85,6 +86,16 @@ static lw_err channel_halo(lw_sim *sim, channel *c) {
     return err;
 }
 
+/* With one rank a population has the slots of those neurons that have targets: all, or (to be sent by events) some. */
+static bool level_direct(const lw_sim *sim, int level) {
+    const lw_comm *comm = lw_net_comm(sim->net);
+    for (int p = 0; p < sim->n_pop; p++) {
+        const lw_pop_view *v = &sim->pop[p].view;
+        if (v->level == level && v->n_slots > 0 && v->n_slots != v->n_local) return false;
+    }
+    return lw_comm_size(comm) == 1 && !lw_comm_plays(comm);
+}
+
 /* **Collective**. */
 static lw_err level_create(lw_sim *sim, int level) {
     level_exchange *x = &sim->exchange->level[level];
@@ -102,6 +113,7 @@ static lw_err level_create(lw_sim *sim, int level) {
             c->halo = sim->halo[level];
     }
     x->t0 = INT64_MAX;
+    x->direct = level_direct(sim, level);
     return LW_OK;
 }
 
@@ -252,6 +264,7 @@ void engine_exchange_begin(lw_sim *sim, int level, int64_t t0, int64_t t1) {
     x->t0 = t0;
     x->t1 = t1;
     sim->stats.exchanges++;
+    if (x->direct) return;
     if (x->events.halo) {
         int64_t n = 0;
         for (int64_t t = t0; t < t1; t++)
@@ -400,10 +413,34 @@ static void rows_put(lw_sim *sim, const level_exchange *x, int level) {
         }
 }
 
+/* Slots are the neurons in their order: what a population emitted in step t is copied. */
+static void direct_put(lw_sim *sim, int p, int64_t t) {
+    const engine_pop *pop = &sim->pop[p];
+    int64_t *n_own = NULL, *n = NULL;
+    const uint32_t *own = engine_own_list(sim, p, t, &n_own);
+    uint32_t *list = engine_slot_list(sim, p, t, &n);
+    if (engine_sends_events(sim, p)) {
+        *n = *n_own;
+        memcpy(list, own, (size_t)*n * sizeof *list);
+    } else {
+        *n = pop->view.n_slots;
+    }
+    if (pop->rows)
+        memcpy(engine_rows(sim, p, t), engine_own_rows(sim, p, t), (size_t)pop->view.n_slots * engine_row_bytes(sim));
+}
+
 lw_err engine_exchange_end(lw_sim *sim, int level) {
     level_exchange *x = &sim->exchange->level[level];
     double start = lw_time_now();
     if (x->t0 == INT64_MAX) return LW_OK;
+    for (int64_t t = x->t0; x->direct && t < x->t1; t++)
+        for (int p = 0; p < sim->n_pop; p++)
+            if (sim->pop[p].view.level == level && sim->pop[p].view.n_slots > 0) direct_put(sim, p, t);
+    if (x->direct) {
+        x->t0 = INT64_MAX;
+        sim->stats.s_exchange += lw_time_now() - start;
+        return LW_OK;
+    }
     if (x->events.halo) {
         const lw_event *events = NULL;
         int64_t n = 0;

@@ -5,6 +5,8 @@
  */
 #include <string.h>
 #include "lag.h"
+#include "engine_parts.h"
+#include "nonzero.h"
 
 /* numbers seen as bits: zero or not */
 typedef uint32_t __attribute__((may_alias)) word32;
@@ -235,6 +237,10 @@ static bool is_spike(const lw_sim *sim, const void *out, int64_t i) {
     return sim->f64 ? ((const double *)out)[i] >= 0.5 : ((const float *)out)[i] >= 0.5F;
 }
 
+static uint64_t row_bits(const lw_sim *sim, const void *out, int64_t at, int64_t n) {
+    return sim->f64 ? nonzero_bits_f64((const double *)out + at, n) : nonzero_bits_f32((const float *)out + at, n);
+}
+
 int64_t engine_emit_range(lw_sim *sim, int p, int64_t t, int64_t first, int64_t last, lw_sim_stats *stats) {
     engine_pop *pop = &sim->pop[p];
     int64_t width = sim->width, *n_own = NULL;
@@ -251,9 +257,14 @@ int64_t engine_emit_range(lw_sim *sim, int p, int64_t t, int64_t first, int64_t 
             spike_count(sim, stats, pop, step_mix, list[i], 0);
             continue;
         }
-        /* smooth spikes count where the margin is not negative, as hard ones would */
-        for (int64_t lane = 0; lane < width; lane++)
-            if (is_spike(sim, pop->out, list[i] * width + lane)) spike_count(sim, stats, pop, step_mix, list[i], lane);
+        for (int64_t l0 = 0; l0 < width; l0 += 64)
+            for (uint64_t bits = row_bits(sim, pop->out, list[i] * width + l0, width - l0 < 64 ? width - l0 : 64); bits;
+                 bits &= bits - 1) {
+                int64_t lane = l0 + __builtin_ctzll(bits);
+                /* smooth spikes count where the margin is not negative, as hard ones would */
+                if (sim->options.smooth && !is_spike(sim, pop->out, list[i] * width + lane)) continue;
+                spike_count(sim, stats, pop, step_mix, list[i], lane);
+            }
     }
     return n;
 }

@@ -33,8 +33,18 @@ static int64_t LW_T(nonzero)(int64_t first, int64_t n, int64_t width, const WORD
     }
     for (int64_t i = 0; i < n; i++) {
         WORD any = 0;
-        for (int64_t lane = 0; lane < width; lane++)
-            any |= x[i * width + lane];
+        if (width == 8 || width == 16 || width == 32 || width == 64) { /* a whole number of vectors */
+            const WORD *restrict from = x + i * width;
+            WORD part[8] = {0};
+            for (int64_t lane = 0; lane < width; lane += 8)
+                for (int k = 0; k < 8; k++)
+                    part[k] |= from[lane + k];
+            for (int k = 0; k < 8; k++)
+                any |= part[k];
+        } else {
+            for (int64_t lane = 0; lane < width; lane++)
+                any |= x[i * width + lane];
+        }
         if (any != 0) list[found++] = (uint32_t)(first + i);
     }
     return found;

@@ -70,7 +70,10 @@ typedef struct sweep_panel {
 typedef struct sweep_grad {
     int64_t n_panel;
     sweep_panel *panel;
-    const void **x;   /* emitted rows by step of the panel */
+    const void **x;        /* emitted rows by step of the panel */
+    const uint32_t **list; /* which of them are not zero */
+    int64_t *n;
+    uint64_t *bits;   /* [rows, steps, words] lanes that are not zero */
     uint32_t *column; /* [most room * width] of one row: where it is not zero */
     void *value;      /* real, what it is there */
 } sweep_grad;
@@ -108,6 +111,7 @@ typedef struct tape_room {
     double **param;         /* one per parameter, of the population in work */
     bool *active;           /* [n_pop] its adjoint or tangent can differ from 0 and is wanted */
     uint32_t *row;          /* 0, 1, 2 ...: all rows of a projection */
+    void **packed_weight;   /* [n_proj] dense weights as dense_adjoint reads them; NULL where it does not */
     int32_t *neuron;        /* [n_slots] place of the slot's neuron in its population here, -1 on another rank */
     sweep_grad grad;
     lag_sweep lag;

@@ -5,6 +5,8 @@
  * and adds the panel's columns at which it emitted. So the work goes with the number of values that are not zero
  * (spikes), and a gradient is read and written once per panel.
  */
+#include <string.h>
+#include "nonzero.h"
 #include "sweep.h"
 
 enum {
@@ -30,7 +32,7 @@ static bool is_learned(const lw_sim *sim, const lw_theta *theta, int p, int port
 }
 
 lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m, sweep_grad *g) {
-    int64_t n_panel = 0, columns = 0;
+    int64_t n_panel = 0, columns = 0, rows = sweep_sizes_get(sim).n_rows;
     for (int p = 0; p < sim->n_pop; p++)
         for (int port = 0; port < sim->pop[p].model->n_input; port++)
             n_panel += is_learned(sim, theta, p, port);
@@ -48,6 +50,10 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
         }
     }
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->x, "gradient steps", &g->x));
+    LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->list, "gradient steps", &g->list));
+    LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->n, "gradient steps", &g->n));
+    LW_TRY(sweep_take(
+        m, columns / sim->width * ((sim->width + 63) / 64) * rows, sizeof *g->bits, "gradient bits", &g->bits));
     LW_TRY(sweep_take(m, columns, sizeof *g->column, "gradient columns", &g->column));
     return sweep_take(m, columns, sim->real_size, "gradient columns", &g->value);
 }
@@ -59,18 +65,19 @@ static void panel_flush(lw_sim *sim, const lw_theta *theta, sweep_grad *g, sweep
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         int64_t offset = sweep_weight_offset(theta, sim->incoming[k]);
         if (proj->port != panel->port || offset < 0 || proj->lag_max) continue;
+        bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth;
         for (int i = 0; i < proj->n_slices; i++) {
             for (int64_t s = 0; s < panel->steps; s++) {
-                int64_t n, from = panel->first - s - proj->slice[i].delay;
-                (void)engine_list(sim, proj->pre, from, &n);
-                g->x[s] = n ? engine_rows(sim, proj->pre, from) : NULL;
+                int64_t from = panel->first - s - proj->slice[i].delay;
+                g->list[s] = engine_list(sim, proj->pre, from, &g->n[s]);
+                g->x[s] = g->n[s] ? engine_rows(sim, proj->pre, from) : NULL;
             }
             if (sim->f64)
-                slice_grad_f64(proj, &proj->slice[i], n_local, sim->width, panel->steps, g->x, panel->adj, g->column,
-                    g->value, grad + offset);
+                slice_grad_f64(
+                    proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel->adj, grad + offset);
             else
-                slice_grad_f32(proj, &proj->slice[i], n_local, sim->width, panel->steps, g->x, panel->adj, g->column,
-                    g->value, grad + offset);
+                slice_grad_f32(
+                    proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel->adj, grad + offset);
         }
     }
     panel->steps = 0;

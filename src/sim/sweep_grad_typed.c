@@ -20,19 +20,32 @@ static void LW_T(transposed)(int64_t n, int64_t width, const REAL *restrict in_a
     }
 }
 
-/* Columns k of one row that are not zero, and their values; step s of the panel holds columns s * width ... */
-static int64_t LW_T(columns)(
-    int64_t steps, const void *const *x, int64_t row, int64_t width, uint32_t *restrict column, REAL *restrict value) {
-    int64_t n = 0;
-    for (int64_t s = 0; s < steps; s++) {
-        if (!x[s]) continue;
-        const REAL *restrict from = (const REAL *)x[s] + row * width;
-        for (int64_t l = 0; l < width; l++) {
-            column[n] = (uint32_t)(s * width + l);
-            value[n] = from[l];
-            n += from[l] != 0;
+/* bits[row][s][word]: lanes of the row that are not zero at step s of the panel. Steps are passed through as they lie
+ * in memory; to look a row up in one step after the other would miss the caches each time. */
+static void LW_T(bits_fill)(int64_t n_rows, int64_t width, int64_t steps, const void *const *x,
+    const uint32_t *const *list, const int64_t *n, uint64_t *restrict bits) {
+    int64_t words = (width + 63) / 64;
+    memset(bits, 0, (size_t)(n_rows * steps * words) * sizeof *bits);
+    for (int64_t s = 0; s < steps; s++)
+        for (int64_t i = 0; i < n[s]; i++) {
+            const REAL *from = (const REAL *)x[s] + list[s][i] * width;
+            for (int64_t w = 0; w < words; w++)
+                bits[(list[s][i] * steps + s) * words + w] =
+                    LW_T(nonzero_bits)(from + 64 * w, width - 64 * w < 64 ? width - 64 * w : 64);
         }
-    }
+}
+
+/* Columns k of one row that are not zero, and their values (all 1: spikes); step s of the panel holds columns
+ * s * width ... */
+static int64_t LW_T(columns)(int64_t steps, const void *const *x, bool ones, int64_t row, int64_t width,
+    const uint64_t *restrict bits, uint32_t *restrict column, REAL *restrict value) {
+    int64_t n = 0, words = (width + 63) / 64;
+    for (int64_t k = 0; k < steps * words; k++)
+        for (uint64_t b = bits[k]; b; b &= b - 1) {
+            int64_t s = k / words, l = k % words * 64 + __builtin_ctzll(b);
+            column[n] = (uint32_t)(s * width + l);
+            value[n++] = ones ? 1 : ((const REAL *)x[s])[row * width + l];
+        }
     return n;
 }
 
@@ -80,12 +93,18 @@ static void LW_T(row_sparse)(int64_t n_edges, const uint32_t *restrict target, i
     }
 }
 
-static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, int64_t n, int64_t width, int64_t steps,
-    const void *const *x, const REAL *panel, uint32_t *column, REAL *value, double *grad) {
+static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, bool ones, int64_t n, int64_t width,
+    int64_t steps, const sweep_grad *g, const REAL *panel, double *grad) {
+    uint32_t *column = g->column;
+    REAL *value = g->value;
+    int64_t words = (width + 63) / 64;
+    LW_T(bits_fill)(proj->n_rows, width, steps, g->x, g->list, g->n, g->bits);
     for (int64_t row = 0; row < proj->n_rows; row++) {
         int64_t begin = proj->dense ? row * n : slice->row_begin[row];
         int64_t end = proj->dense ? begin + n : slice->row_begin[row + 1];
-        int64_t n_column = begin < end ? LW_T(columns)(steps, x, row, width, column, value) : 0;
+        int64_t n_column =
+            begin < end ? LW_T(columns)(steps, g->x, ones, row, width, g->bits + row * steps * words, column, value)
+                        : 0;
         if (n_column == 0) continue;
         if (proj->dense)
             LW_T(row_dense)(n, n_column, column, value, panel, grad + begin);

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 #include "engine_parts.h"
+#include "dense.h"
 #include "sweep.h"
 
 static int64_t pop_cells(const lw_sim *sim, int p) {
@@ -66,6 +67,13 @@ lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room)
     LW_TRY(sweep_take(m, sizes.n_param, sizeof(double *), "sweep parameters", &room->param));
     LW_TRY(sweep_take(m, sizes.n_rows, sizeof(uint32_t), "sweep rows", &room->row));
     LW_TRY(sweep_take(m, n_slots, sizeof(int32_t), "neurons of slots", &room->neuron));
+    LW_TRY(sweep_take(m, sim->n_proj, sizeof(void *), "packed weights", &room->packed_weight));
+    for (int k = 0; k < sim->n_proj; k++) {
+        void *packed = NULL;
+        if (!engine_dense_knows(sim, &sim->proj[k])) continue;
+        LW_TRY(sweep_take(m, dense_packed_count(&sim->proj[k]), sim->real_size, "packed weights", &packed));
+        if (!m->dry) room->packed_weight[k] = packed;
+    }
     for (int p = 0; p < sim->n_pop; p++) {
         n_state += sim->pop[p].model->n_state;
         n_coef += sim->pop[p].model->n_coef;

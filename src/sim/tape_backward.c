@@ -45,7 +45,7 @@ static void slice_back(
         slope += (size_t)(from * pre->view.n_local * sim->width) * sim->real_size;
         if (dense_back_sampled(sim, proj, tape->room->neuron + pre->view.slot_begin, slope, in_adj, x_adj)) return;
     }
-    dense_back(sim, proj, in_adj, x_adj);
+    dense_back(sim, proj, tape->room->packed_weight[proj - sim->proj], in_adj, x_adj);
 }
 
 /* From the inputs of population p at step t to the slots that sent them. */
@@ -129,6 +129,9 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
     for (int p = 0; p < sim->n_pop; p++)
         room->active[p] = state0_adj && state0_adj[p];
     sweep_reach(sim, grad ? tape->theta : NULL, room->active);
+    for (int k = 0; k < sim->n_proj; k++)
+        if (room->packed_weight[k] && room->active[sim->proj[k].pre])
+            dense_pack(sim, &sim->proj[k], room->packed_weight[k]);
     unsigned mode = engine_fp_begin();
     for (int64_t end = tape->n_steps; end > 0;) {
         int64_t begin = (end - 1) / sim->epoch * sim->epoch;

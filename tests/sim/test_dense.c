@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Dense projections in several lanes: every lane of an engine is, bit for bit, the simulation of that lane alone, for
+ * widths and sizes on both sides of every vector length, from silence to more activity than a walk is made for; and
+ * adjoints of compact surrogates, of which only part is computed, agree with tangents.
+ */
+#include <string.h>
+#include <lapwing/sim.h>
+#include "check.h"
+
+enum { STEPS = 12, INPUTS = 7 };
+
+static float drive(int64_t t, int64_t channel, int64_t lane, double density) {
+    double u = lw_rng_uniform(5, LW_PURPOSE_CHECK, (uint64_t)t, (uint64_t)channel, (uint64_t)lane);
+    return u < density ? (channel % 3 ? 1 : (float)(0.3 + u)) : 0; /* graded sources emit other numbers than 1 too */
+}
+
+static lw_net *net_make(const lw_comm *comm, int64_t size, double bias, lw_dtype weights) {
+    const lw_model *lif = lw_model_builtin("cuba_lif");
+    lw_dist param[16], weight = lw_dist_number(0);
+    weight.kind = LW_DIST_NORMAL;
+    weight.p[1] = 1;
+    for (int i = 0; i < lif->n_param; i++)
+        param[i] = lw_dist_number(strcmp(lif->param[i].name, "bias") ? lif->param[i].value : bias);
+    lw_population_spec pop[] = {{.name = "in", .model = lw_model_builtin("relay"), .size = INPUTS},
+        {.name = "rec", .model = lif, .size = size, .param = param},
+        {.name = "out", .model = lw_model_builtin("li"), .size = 3}};
+    lw_projection_spec all = {
+        .rule = LW_RULE_ALL_TO_ALL, .autapses = true, .learn = true, .weight = weight, .delay = lw_dist_number(1)};
+    lw_projection_spec proj[3] = {all, all, all};
+    proj[0].pre = 0;
+    proj[0].post = proj[1].pre = proj[1].post = proj[2].pre = 1;
+    proj[2].post = 2;
+    proj[1].delay = lw_dist_number(2);
+    lw_net_spec spec = {.seed = 3, .dt = 1, .n_pop = 3, .n_proj = 3, .pop = pop, .proj = proj, .weight_type = weights};
+    lw_net *net = NULL;
+    CHECK_OK(lw_net_create(comm, &spec, &net));
+    return net;
+}
+
+/* States of the recurrent population after STEPS, [state][neuron][width], of lanes lane0 .. lane0 + width. */
+static void run(
+    lw_net *net, lw_dtype precision, int32_t width, int64_t lane0, double density, double *state, double *spikes) {
+    lw_sim_options options = lw_sim_options_default();
+    lw_sim *sim = NULL;
+    float *x = calloc((size_t)(STEPS * INPUTS * width), sizeof *x);
+    lw_pop_view pop = lw_net_pop(net, 1);
+    for (int64_t i = 0; i < STEPS * INPUTS; i++)
+        for (int64_t l = 0; l < width; l++)
+            x[i * width + l] = drive(i / INPUTS, i % INPUTS, lane0 + l, density);
+    options.precision = precision;
+    options.width = width;
+    CHECK_OK(lw_sim_create(net, &options, &sim));
+    CHECK_OK(lw_sim_feed(sim, 0, 0, x, STEPS, INPUTS));
+    CHECK_OK(lw_sim_advance(sim, STEPS, NULL));
+    for (int s = 0; s < 2; s++)
+        lw_sim_state_get(sim, 1, s, state + s * pop.n_local * width);
+    *spikes = (double)lw_sim_stats_get(sim).spikes;
+    lw_sim_destroy(&sim);
+    free(x);
+}
+
+TEST(every_lane_is_its_own_simulation) {
+    lw_comm *world = NULL;
+    CHECK_OK(lw_comm_start(NULL, NULL, &world));
+    const int32_t widths[] = {2, 3, 8, 16, 17, 40, 64, 70};
+    const int64_t sizes[] = {5, 16, 37, 160};
+    for (int real = 0; real < 4; real++)
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+            for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+                lw_dtype precision = real & 1 ? LW_F64 : LW_F32, weights = real & 2 ? LW_F64 : LW_F32;
+                double density = w % 3 == 0 ? 0.1 : w % 3 == 1 ? 0.5 : 0.9, all, alone, sum = 0;
+                lw_net *net = net_make(world, sizes[k], w % 2 ? 2 : 0, weights); /* 2: nearly all fire */
+                int64_t cells = 2 * lw_net_pop(net, 1).n_local, wrong = 0;
+                double *many = calloc((size_t)(cells * widths[w]) + 1, sizeof *many);
+                double *one = calloc((size_t)cells + 1, sizeof *one);
+                run(net, precision, widths[w], 0, density, many, &all);
+                for (int64_t l = 0; l < widths[w]; l++) {
+                    run(net, precision, 1, l, density, one, &alone);
+                    sum += alone;
+                    for (int64_t i = 0; i < cells; i++)
+                        wrong += memcmp(&many[i * widths[w] + l], &one[i], sizeof *one) != 0;
+                }
+                CHECK_INT(wrong, 0);
+                CHECK_CLOSE(all, sum, 0);
+                free(many);
+                free(one);
+                lw_net_destroy(&net);
+            }
+    lw_comm_stop(&world);
+}
+
+static bool seed(void *payload, int pop, int64_t t, void *out_adj) {
+    double *to = out_adj;
+    const int64_t *n = payload;
+    if (pop != 2) return false;
+    for (int64_t i = 0; i < *n; i++)
+        to[i] += lw_rng_normal(6, LW_PURPOSE_CHECK, (uint64_t)t, (uint64_t)i, 0);
+    return true;
+}
+
+typedef struct dot {
+    int64_t n;
+    double sum;
+} dot;
+
+static void dot_sink(void *payload, int pop, int64_t t, const void *out_tan) {
+    dot *d = payload;
+    const double *y = out_tan;
+    if (pop != 2) return;
+    for (int64_t i = 0; i < d->n; i++)
+        d->sum += y[i] * lw_rng_normal(6, LW_PURPOSE_CHECK, (uint64_t)t, (uint64_t)i, 0);
+}
+
+static void dot_of(lw_tape *tape, const double *v, int64_t n, double *out) {
+    dot d = {.n = n};
+    lw_tape_sink sink = {.payload = &d, .sink = dot_sink};
+    CHECK_OK(lw_tape_tangent(tape, v, NULL, &sink));
+    *out = d.sum;
+}
+
+/* Narrow surrogates, of which most is left out, and wide ones, of which nothing is, against the tangent sweep, which
+ * looks at no slope. */
+TEST(a_compact_surrogate_changes_no_gradient) {
+    lw_comm *world = NULL;
+    CHECK_OK(lw_comm_start(NULL, NULL, &world));
+    enum { WIDTH = 19, SIZE = 37 };
+    lw_net *net = net_make(world, SIZE, 0.5, LW_F64);
+    lw_theta *theta = NULL;
+    CHECK_OK(lw_theta_create(net, &theta));
+    for (int kind = 0; kind < 2; kind++)
+        for (int wide = 0; wide < 2; wide++) {
+            lw_sim_options options = lw_sim_options_default();
+            lw_sim *sim = NULL;
+            lw_tape *tape = NULL;
+            float *x = calloc(STEPS * INPUTS * WIDTH, sizeof *x);
+            double *grad = calloc((size_t)theta->n_local + 1, sizeof *grad), *v = calloc((size_t)theta->n_local + 1, 8);
+            for (int64_t i = 0; i < STEPS * INPUTS * WIDTH; i++)
+                x[i] = drive(i / (INPUTS * WIDTH), i / WIDTH % INPUTS, i % WIDTH, 0.4);
+            options.width = WIDTH;
+            options.surrogate = (lw_surrogate){kind ? LW_SURROGATE_BOXCAR : LW_SURROGATE_TRIANGLE, wide ? 0.01 : 5, 1};
+            CHECK_OK(lw_sim_create(net, &options, &sim));
+            CHECK_OK(lw_tape_create(sim, STEPS, theta, &tape));
+            CHECK_OK(lw_sim_feed(sim, 0, 0, x, STEPS, INPUTS));
+            CHECK_OK(lw_tape_forward(tape, STEPS));
+            int64_t n = lw_net_pop(net, 2).n_local * WIDTH;
+            lw_tape_seed s = {.payload = &n, .seed = seed};
+            CHECK_OK(lw_tape_backward(tape, &s, grad, NULL));
+            /* <w, J v> by the tangent sweep, which knows nothing of slopes that are 0 */
+            double both[2] = {0, 0};
+            for (int64_t i = 0; i < theta->n_local; i++)
+                v[i] = lw_rng_normal(8, LW_PURPOSE_CHECK, (uint64_t)i, (uint64_t)lw_comm_rank(world), 0);
+            for (int64_t i = 0; i < theta->n_local; i++)
+                both[0] += grad[i] * v[i];
+            dot_of(tape, v, n, &both[1]);
+            lw_comm_sum_f64(world, both, 2);
+            CHECK(both[0] != 0);
+            CHECK_REL(both[0], both[1], 1e-10);
+            lw_tape_destroy(&tape);
+            lw_sim_destroy(&sim);
+            free(x);
+            free(grad);
+            free(v);
+        }
+    lw_theta_destroy(&theta);
+    lw_net_destroy(&net);
+    lw_comm_stop(&world);
+}
+
+CHECK_MAIN(CASE(every_lane_is_its_own_simulation), CASE(a_compact_surrogate_changes_no_gradient))
