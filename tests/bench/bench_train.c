@@ -103,8 +103,8 @@ static lw_err rate_measure(bench *b, double *rate) {
 }
 
 static lw_err rate_reach(bench *b) {
-    double lo = -4, hi = 4, rate = 0;
-    for (int i = 0; i < 12; i++) {
+    double lo = -4, hi = 32, rate = 0; /* 32: a neuron can fire at every step */
+    for (int i = 0; i < 14; i++) {
         b->bias = (lo + hi) / 2;
         LW_TRY(rate_measure(b, &rate));
         if (rate < b->rate)
