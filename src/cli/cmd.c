@@ -22,7 +22,8 @@ const cmd cmd_table[] = {
         cmd_sharpness},
     {"plan", "EXPERIMENT.yaml", "memory, halo, traffic and time on many ranks, without building the network", cmd_plan},
     {"inspect", "FILE.h5", "what is in a file, and is it whole", cmd_inspect},
-    {"model", "check|show|emit FILE.model", "check a model's text, show its derivatives, emit its C code", cmd_model},
+    {"model", "check|show|emit FILE.model",
+        "check a model's text, show its derivatives and C code, emit the C code alone", cmd_model},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -27,8 +27,11 @@ static lw_err model(const cmd_options *o) {
         printf("%s: model %s is well formed\n", o->file, lw_model_source_name(source));
     else if (err == LW_OK && !strcmp(o->action, "show"))
         err = lw_model_show(source, &text);
-    else if (err == LW_OK)
-        err = lw_model_emit(source, &text);
+    if (text) fputs(text, stdout);
+    lw_free(text);
+    text = NULL;
+    if (err == LW_OK && strcmp(o->action, "check") != 0) err = lw_model_emit(source, &text);
+    if (text && !strcmp(o->action, "show")) printf("\nC, as it is compiled\n\n");
     if (text) fputs(text, stdout);
     lw_free(text);
     lw_model_source_destroy(&source);

@@ -2,8 +2,8 @@
  *
  * A parsed model at run time: emit, compile with the system's C compiler into a shared object in a cache folder, load.
  * The object's file name carries a hash of everything it depends on; it is written under a temporary name and renamed,
- * so several processes may compile the same model at once. The compiler gets an argument list, no shell. Local: who
- * wants one compilation for all ranks lets one rank call first.
+ * so several processes may compile the same model at once; a lock in the folder lets the others wait for the first
+ * instead. The compiler gets an argument list, no shell. Local.
  */
 #include <lapwing/model.h>
 #include "catalogue.h"
@@ -61,13 +61,18 @@ static lw_err write_source(const char *path, const char *code) {
     return LW_OK;
 }
 
-/* the compiler's first words, on one line */
+/* what the compiler said: its first line with "error", else its first line */
 static void read_log(const char *path, char *out, size_t size) {
     FILE *file = fopen(path, "r");
-    size_t n = file ? fread(out, 1, size - 1, file) : 0;
-    out[n] = 0;
-    for (size_t i = 0; i < n; i++)
-        if (out[i] == '\n') out[i] = ' ';
+    char line[600];
+    bool first = true, found = false;
+    snprintf(out, size, "it said nothing");
+    while (file && !found && fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = 0;
+        found = strstr(line, "error") != NULL;
+        if (line[0] && (first || found)) snprintf(out, size, "%s", line);
+        first = first && !line[0];
+    }
     if (file) fclose(file);
 }
 
@@ -148,6 +153,21 @@ static lw_err compile(const char *name, const char *code, const char *path) {
     return err;
 }
 
+/* Compile unless another process does so first. The lock belongs to the folder and ends with its file descriptor;
+ * where a file system has no locks, each compiles for itself, which the renaming allows. */
+static lw_err compile_once(const char *cache, const char *name, const char *code, const char *path) {
+    char lock[PATH_BYTES];
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (access(path, R_OK) == 0) return LW_OK;
+    snprintf(lock, sizeof lock, "%.900s/.lock", cache);
+    int file = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    while (file >= 0 && fcntl(file, F_SETLKW, &whole) != 0 && errno == EINTR) {
+    }
+    lw_err err = access(path, R_OK) == 0 ? LW_OK : compile(name, code, path);
+    if (file >= 0) close(file);
+    return err;
+}
+
 static lw_err source_load(const lw_model_source *source, const char *folder, const char *kind, const void **out) {
     char cache[PATH_BYTES], path[PATH_BYTES];
     const char *name = lw_model_source_name(source);
@@ -163,7 +183,7 @@ static lw_err source_load(const lw_model_source *source, const char *folder, con
         key = lw_text_hash(jit_flags[i], key);
     snprintf(path, sizeof path, "%.800s/%.100s-%016llx.so", cache, name, (unsigned long long)key);
     lw_err err = make_folder(cache);
-    if (err == LW_OK && access(path, R_OK) != 0) err = compile(name, code, path);
+    if (err == LW_OK) err = compile_once(cache, name, code, path);
     lw_free(code);
     return err == LW_OK ? load(path, kind, name, out) : err;
 }

@@ -24,8 +24,9 @@ static int files_in_folder(bool remove_them) {
     char path[512];
     DIR *dir = opendir(folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        if (entry->d_name[0] == '.') continue;
-        n++;
+        bool lock = strcmp(entry->d_name, ".lock") == 0;
+        if (entry->d_name[0] == '.' && !lock) continue;
+        n += !lock;
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         if (remove_them) unlink(path);
     }
