@@ -14,6 +14,20 @@ assert all(abs(x - y) <= 1e-9 * a["eigenvalues"][0] for x, y in zip(a["eigenvalu
 assert abs(b["lr_limit"] * b["eigenvalues"][0] - 2) < 1e-12
 PY
 done
+# what the number means: a read-out that is linear in what is learned, squared error, all eight recordings in one batch:
+# gradient descent converges just below 2 / largest and runs away just above
+linear='--quiet --set projections.0.learn=false --set projections.1.learn=false --set populations.rec.learn=[] --set populations.out.learn=[]
+    --set train.loss=mse --set train.batch=8 --set train.validation=0 --set train.precision=double'
+ranks 1 sharpness "$job" --out limit $linear; expect_status 0 "sharpness of the read-out"
+for part in 0.95 1.05; do
+    lr=$(python3 -c 'import sys; print(float(sys.argv[1]) * float(sys.argv[2]))' $part "$(value limit/summary.json sharpness lr_limit)")
+    ranks 1 train "$job" --out descent$part $linear --set "train.optimizer={sgd: {lr: $lr}}" --set train.epochs=80; expect_status 0 "descent at $part of the limit"
+done
+python3 - <<'PY' || fail "the limit of the learning rate is not where descent becomes unstable"
+import csv
+below, above = ([float(row["loss"]) for row in csv.DictReader(open("descent%s/metrics.csv" % part))] for part in ("0.95", "1.05"))
+assert below[-1] == min(below) and below[-1] < 0.5 * below[0] and above[-1] > 10 * above[0]
+PY
 for n in 1 3; do
     ranks $n sharpness "$job" --out bad --samples 100000; expect_status 2 "too many samples"
     equal "$(grep -c '^lapwing: .*100000 samples asked, allowed are 1 to' log)" 1 "lines for too many samples"
