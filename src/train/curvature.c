@@ -187,6 +187,8 @@ lw_err curvature_create(const lw_grid *grid, lw_net *net, const lw_train_spec *s
     if (n_samples < 1 || n_samples > data->n_samples)
         err = LW_FAIL(LW_EUSE, "%lld samples asked, allowed are 1 to the %lld of the data", (long long)n_samples,
             (long long)data->n_samples);
+    if (err == LW_OK && spec->loss.kind != LW_LOSS_CROSS_ENTROPY && spec->loss.kind != LW_LOSS_MSE)
+        err = LW_FAIL(LW_EUSE, "sharpness knows the second derivatives of the losses cross_entropy and mse only");
     if (err == LW_OK) err = lw_alloc(1, sizeof *c, "curvature", &c);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
     /* lanes beyond the last sample stay absent */

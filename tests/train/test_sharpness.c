@@ -284,6 +284,9 @@ TEST(bad_input) {
     spec.steps = 60;
     spec.samples = SAMPLES + 1;
     CHECK_FAILS(lw_sharpness_run(b.grid, b.net, &b.spec, &b.data, &spec, &s), LW_EUSE, "allowed are 1 to the 11");
+    spec.samples = SAMPLES;
+    b.spec.loss.kind = (lw_loss_kind)99;
+    CHECK_FAILS(lw_sharpness_run(b.grid, b.net, &b.spec, &b.data, &spec, &s), LW_EUSE, "cross_entropy and mse only");
     bench_end(&b);
     lw_comm_stop(&world);
 }
