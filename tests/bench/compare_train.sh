@@ -31,7 +31,8 @@ for letter in ${cases:-A B D E F}; do
     for surrogate in ${surrogates:-superspike triangle}; do
       round=0
       while [ $round -lt "${rounds:-3}" ]; do
-        "$build/tests/bench/bench_train" $size $rate $surrogate $threads $repeats | tee -a "$lines"
+        # one replica; slope 3 of the triangle, as in peer_torch.py: it decides how much a compact surrogate leaves out
+        "$build/tests/bench/bench_train" $size $rate $surrogate $threads $repeats 1 3 | tee -a "$lines"
         # torch's own products use the BLAS that OPENBLAS_NUM_THREADS speaks to
         for variant in autograd manual; do
           OPENBLAS_NUM_THREADS=$threads /usr/bin/python3 -W ignore "$here/peer_torch.py" $variant $size $rate $surrogate \
