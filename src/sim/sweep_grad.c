@@ -12,7 +12,10 @@
 enum {
     TILE = 16,             /* of the transposition */
     EDGES = 256,           /* sums of a sparse row kept at a time */
-    PANEL_BYTES = 1 << 19, /* a panel should stay in the second cache */
+    CHUNK = 64,            /* rows of a dense projection whose columns are listed at a time */
+    PANEL_BYTES = 1 << 19, /* a panel should stay in the second cache; of dense projections, a block of it */
+    DENSE_BYTES = 1 << 24,
+    DENSE_COLUMNS = 1024,
     PANEL_STEPS = 64
 };
 
@@ -31,6 +34,21 @@ static bool is_learned(const lw_sim *sim, const lw_theta *theta, int p, int port
     return false;
 }
 
+/* Steps that wait in a panel. A gradient is read and written once per panel, so dense ones want long panels; the lines
+ * of sparse ones are looked up by target and must stay near. */
+static int64_t panel_room(const lw_sim *sim, const lw_theta *theta, int p, int port) {
+    int64_t row = sim->pop[p].view.n_local * sim->width * (int64_t)sim->real_size + 1;
+    bool dense = true;
+    for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
+        const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
+        if (proj->port == port && sweep_weight_offset(theta, sim->incoming[k]) >= 0) dense = dense && proj->dense;
+    }
+    int64_t room = PANEL_BYTES / row, more = DENSE_BYTES / row;
+    if (dense && more > DENSE_COLUMNS / sim->width) more = DENSE_COLUMNS / sim->width;
+    if (dense && more > room) room = more;
+    return room < 1 ? 1 : room > PANEL_STEPS ? PANEL_STEPS : room;
+}
+
 lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m, sweep_grad *g) {
     int64_t n_panel = 0, columns = 0, rows = sweep_sizes_get(sim).n_rows;
     for (int p = 0; p < sim->n_pop; p++)
@@ -39,10 +57,9 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
     LW_TRY(sweep_take(m, n_panel, sizeof *g->panel, "gradient panels", &g->panel));
     for (int p = 0; p < sim->n_pop; p++) {
         int64_t n = sim->pop[p].view.n_local;
-        int64_t fit = PANEL_BYTES / (int64_t)((size_t)(n * sim->width + 1) * sim->real_size);
-        int64_t room = fit < 1 ? 1 : fit > PANEL_STEPS ? PANEL_STEPS : fit;
         for (int port = 0; port < sim->pop[p].model->n_input; port++) {
             if (!is_learned(sim, theta, p, port)) continue;
+            int64_t room = panel_room(sim, theta, p, port);
             sweep_panel panel = {.pop = p, .port = port, .room = room};
             LW_TRY(sweep_take(m, room * sim->width * n, sim->real_size, "gradient panel", &panel.adj));
             if (!m->dry) g->panel[g->n_panel++] = panel;
@@ -54,8 +71,8 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->n, "gradient steps", &g->n));
     LW_TRY(sweep_take(
         m, columns / sim->width * ((sim->width + 63) / 64) * rows, sizeof *g->bits, "gradient bits", &g->bits));
-    LW_TRY(sweep_take(m, columns, sizeof *g->column, "gradient columns", &g->column));
-    return sweep_take(m, columns, sim->real_size, "gradient columns", &g->value);
+    LW_TRY(sweep_take(m, CHUNK * columns, sizeof *g->column, "gradient columns", &g->column));
+    return sweep_take(m, CHUNK * columns, sim->real_size, "gradient columns", &g->value);
 }
 
 /* Step s of the panel is engine step first - s. */

@@ -49,30 +49,32 @@ static int64_t LW_T(columns)(int64_t steps, const void *const *x, bool ones, int
     return n;
 }
 
-/* grad[j] += sum over k of value[k] panel[column[k]][j], j < n: sums of 4 vectors stay in registers */
-static void LW_T(row_dense)(int64_t n, int64_t n_column, const uint32_t *restrict column, const REAL *restrict value,
-    const REAL *restrict panel, double *restrict grad) {
-    int64_t j = 0;
-    for (; j + 4 * LANES <= n; j += 4 * LANES) {
-        LW_T(vector) sum[4] = {{0}};
-        for (int64_t k = 0; k < n_column; k++) {
-            const REAL *from = panel + column[k] * n + j;
-            for (int v = 0; v < 4; v++)
-                sum[v] += value[k] * *(const LW_T(vector) *)(from + v * LANES);
-        }
-        for (int v = 0; v < 4; v++)
-            for (int64_t i = 0; i < LANES; i++)
-                grad[j + v * LANES + i] += (double)sum[v][i];
+/* grad[j] += sum over k of value[k] panel[column[k]][j], first <= j < last of n: sums stay in registers */
+static inline __attribute__((always_inline)) void LW_T(row_block)(int n_vec, int64_t n, int64_t n_column,
+    const uint32_t *restrict column, const REAL *restrict value, const REAL *restrict panel, double *restrict grad) {
+    LW_T(vector) sum[8];
+    for (int v = 0; v < n_vec; v++)
+        sum[v] = (LW_T(vector)){0};
+    for (int64_t k = 0; k < n_column; k++) {
+        const REAL *from = panel + column[k] * n;
+        for (int v = 0; v < n_vec; v++)
+            sum[v] += value[k] * *(const LW_T(vector) *)(from + v * LANES);
     }
-    for (; j < n; j += LANES) {
-        int64_t end = j + LANES < n ? j + LANES : n;
-        REAL sum[VECTOR_BYTES / sizeof(REAL)] = {0};
-        for (int64_t k = 0; k < n_column; k++)
-            for (int64_t i = j; i < end; i++)
-                sum[i - j] += value[k] * panel[column[k] * n + i];
-        for (int64_t i = j; i < end; i++)
-            grad[i] += (double)sum[i - j];
-    }
+    for (int v = 0; v < n_vec; v++)
+        for (int64_t i = 0; i < LANES; i++)
+            grad[v * LANES + i] += (double)sum[v][i];
+}
+
+static void LW_T(row_dense)(int64_t first, int64_t last, int64_t n, int64_t n_column, const uint32_t *restrict column,
+    const REAL *restrict value, const REAL *restrict panel, double *restrict grad) {
+    int64_t j = first;
+    for (; j + 8 * LANES <= last; j += 8 * LANES)
+        LW_T(row_block)(8, n, n_column, column, value, panel + j, grad + j);
+    for (; j + LANES <= last; j += LANES)
+        LW_T(row_block)(1, n, n_column, column, value, panel + j, grad + j);
+    for (int64_t k = 0; j < last && k < n_column; k++)
+        for (int64_t i = j; i < last; i++)
+            grad[i] += (double)(value[k] * panel[column[k] * n + i]);
 }
 
 /* The same for the listed targets of a sparse row. */
@@ -93,23 +95,38 @@ static void LW_T(row_sparse)(int64_t n_edges, const uint32_t *restrict target, i
     }
 }
 
+/* Targets in blocks, so that the panel's part of a block stays in the second cache while some rows pass over it. */
+static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int64_t width, int64_t steps,
+    const sweep_grad *g, const REAL *panel, double *grad) {
+    int64_t words = (width + 63) / 64, most = steps * width, found[CHUNK];
+    for (int64_t r0 = 0; r0 < proj->n_rows; r0 += CHUNK) {
+        int64_t r1 = r0 + CHUNK < proj->n_rows ? r0 + CHUNK : proj->n_rows;
+        for (int64_t r = r0; r < r1; r++)
+            found[r - r0] = LW_T(columns)(steps, g->x, ones, r, width, g->bits + r * steps * words,
+                g->column + (r - r0) * most, (REAL *)g->value + (r - r0) * most);
+        for (int64_t j = 0; j < n; j += 8 * LANES)
+            for (int64_t r = r0; r < r1; r++)
+                if (found[r - r0])
+                    LW_T(row_dense)
+                    (j, j + 8 * LANES < n ? j + 8 * LANES : n, n, found[r - r0], g->column + (r - r0) * most,
+                        (const REAL *)g->value + (r - r0) * most, panel, grad + r * n);
+    }
+}
+
 static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, bool ones, int64_t n, int64_t width,
     int64_t steps, const sweep_grad *g, const REAL *panel, double *grad) {
-    uint32_t *column = g->column;
-    REAL *value = g->value;
     int64_t words = (width + 63) / 64;
     LW_T(bits_fill)(proj->n_rows, width, steps, g->x, g->list, g->n, g->bits);
+    if (proj->dense) {
+        LW_T(dense_grad)(proj, ones, n, width, steps, g, panel, grad);
+        return;
+    }
     for (int64_t row = 0; row < proj->n_rows; row++) {
-        int64_t begin = proj->dense ? row * n : slice->row_begin[row];
-        int64_t end = proj->dense ? begin + n : slice->row_begin[row + 1];
-        int64_t n_column =
-            begin < end ? LW_T(columns)(steps, g->x, ones, row, width, g->bits + row * steps * words, column, value)
-                        : 0;
-        if (n_column == 0) continue;
-        if (proj->dense)
-            LW_T(row_dense)(n, n_column, column, value, panel, grad + begin);
-        else
-            LW_T(row_sparse)(end - begin, proj->target + begin, n, n_column, column, value, panel, grad + begin);
+        int64_t begin = slice->row_begin[row], end = slice->row_begin[row + 1], n_column = 0;
+        if (begin < end)
+            n_column = LW_T(columns)(steps, g->x, ones, row, width, g->bits + row * steps * words, g->column, g->value);
+        if (n_column > 0)
+            LW_T(row_sparse)(end - begin, proj->target + begin, n, n_column, g->column, g->value, panel, grad + begin);
     }
 }
 
