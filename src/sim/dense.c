@@ -11,7 +11,7 @@
 
 /* Where the tiles, or the whole adjoint product, become faster (measured on one core with AVX-512: README.md). */
 #define WALK_UP_TO 0.6
-#define SAMPLE_UP_TO 0.5
+#define SAMPLE_UP_TO 0.3
 enum { PANEL_BYTES = 1 << 19 };
 
 #define REAL float
