@@ -31,7 +31,8 @@ typedef enum lw_rule {
                           with probability p, others with p_out; weights within a cluster times weight_in */
     LW_RULE_SMALL_WORLD, /* directed Watts-Strogatz (1998): ring, n/2 neighbours on each side, both directions, each
                             edge's target replaced by a random one with probability p; pre = post */
-    LW_RULE_EDGES        /* given edges */
+    LW_RULE_EDGES,       /* given edges */
+    LW_RULE_WINDOW       /* neurons on a grid: sources in a window around the place of the target */
 } lw_rule;
 
 /** One synapse; indices within the populations. */
@@ -70,6 +71,18 @@ typedef struct lw_layout {
     int64_t n_list;
 } lw_layout;
 
+/** Windows of a convolution or a pooling. Neurons are numbered channel by channel, row by row: index = (channel *
+ * height
+ * + y) * width + x. Target (c, y, x) has the sources with rows y stride - padding .. + kernel - 1, columns likewise,
+ * that exist, of all channels or of channel c. */
+typedef struct lw_window {
+    int32_t in[3], out[3];                    /* channels, height, width */
+    int32_t kernel[2], stride[2], padding[2]; /* height, width */
+    bool same_channel;                        /* pooling: in[0] = out[0] */
+    bool shared; /* weights are drawn (or listed) by kernel entry ((c * in[0] + source channel) * kernel[0] + row) *
+                    kernel[1] + column, so that all places have the same; not with `learn` */
+} lw_window;
+
 /** A function of the distance d between source and target, d in mm. */
 typedef enum lw_profile_kind {
     LW_PROFILE_NONE,
@@ -106,6 +119,7 @@ typedef struct lw_population_spec {
     const uint8_t *has_init; /* [n_state], which entries of `init` count */
     const uint8_t *learn;    /* [n_param], NULL: none */
     lw_layout layout;
+    int32_t shape[3]; /* channels, height, width, for whoever makes windows; 0: none */
 } lw_population_spec;
 
 typedef struct lw_projection_spec {
@@ -116,6 +130,7 @@ typedef struct lw_projection_spec {
     int64_t n;
     double p;
     double p_out, weight_in; /* clustered */
+    lw_window window;        /* LW_RULE_WINDOW */
     lw_profile p_of; /* pairwise_bernoulli: the probability by distance (clipped to 0..1), instead of p; fixed_indegree:
                         how likely a source is, relative to others. Wants positions in pre and post */
     double radius;   /* mm: with p_of, no synapse is longer; 0: where p_of falls to 1e-6 of its largest value */
@@ -155,6 +170,9 @@ typedef struct lw_net_spec {
     lw_dtype weight_type; /* of stored weight arrays */
     int32_t threads;      /* target blocks per rank at least (0 counts as 1): one thread can work on each by itself */
 } lw_net_spec;
+
+/** Synapses that windows make. */
+double lw_window_synapses(const lw_window *w);
 
 typedef struct lw_net lw_net;
 

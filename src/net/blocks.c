@@ -27,6 +27,8 @@ double net_synapses_expected(const lw_net_spec *spec, int32_t proj) {
         return pre * post * (s->p_of.kind == LW_PROFILE_NONE ? s->p : net_profile_mean(s, &spec->pop[s->pre].layout));
     case LW_RULE_CLUSTERED:
         return pre * post * (s->p_out + (s->p - s->p_out) / (double)s->n);
+    case LW_RULE_WINDOW:
+        return lw_window_synapses(&s->window);
     case LW_RULE_EDGES:
         return 0;
     }

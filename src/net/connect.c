@@ -51,6 +51,8 @@ lw_err net_rule_draw(net_rule *r, int64_t gid) {
         return net_draw_clustered(&r->draw, &s, spec->p, spec->p_out, net_cluster_begin(cluster, spec->n, r->pre->size),
             net_cluster_begin(cluster + 1, spec->n, r->pre->size), r->pre->size, self);
     }
+    case LW_RULE_WINDOW:
+        return net_window_draw(&r->draw, &spec->window, index);
     case LW_RULE_FIXED_OUTDEGREE:
     case LW_RULE_SMALL_WORLD:
     case LW_RULE_EDGES:
@@ -73,6 +75,8 @@ static int64_t expected_synapses(const net_rule *r) {
     switch (r->spec->rule) {
     case LW_RULE_ALL_TO_ALL:
         return r->post->n_local * r->pre->size;
+    case LW_RULE_WINDOW:
+        return (int64_t)(lw_window_synapses(&r->spec->window) / (double)r->post->size * (double)r->post->n_local) + 1;
     case LW_RULE_FIXED_INDEGREE:
         return r->post->n_local * r->spec->n;
     case LW_RULE_FIXED_TOTAL_NUMBER:
@@ -131,6 +135,9 @@ static lw_err amount_check(const net_rule *r) {
     case LW_RULE_FIXED_OUTDEGREE:
     case LW_RULE_SMALL_WORLD:
         n = (double)r->pre->size * (double)r->spec->n / r->net->partition.size;
+        break;
+    case LW_RULE_WINDOW:
+        n = lw_window_synapses(&r->spec->window);
         break;
     case LW_RULE_ONE_TO_ONE:
     case LW_RULE_EDGES:

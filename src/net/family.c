@@ -55,6 +55,7 @@ static bool certain(const lw_net_spec *spec, const lw_projection_spec *s) {
     case LW_RULE_ONE_TO_ONE:
     case LW_RULE_FIXED_OUTDEGREE:
     case LW_RULE_SMALL_WORLD:
+    case LW_RULE_WINDOW:
     case LW_RULE_EDGES:
         break;
     }

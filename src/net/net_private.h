@@ -185,6 +185,14 @@ lw_err net_connect(const lw_net *net, const lw_projection_spec *spec, int32_t pr
     net_incoming *out) LW_MUST_CHECK;
 void net_incoming_free(net_incoming *in);
 
+/* ---- window.c, all local */
+lw_err net_window_check(const lw_projection_spec *proj, int64_t n_pre, int64_t n_post) LW_MUST_CHECK;
+/** Sources of target `index`, ascending. */
+lw_err net_window_draw(net_draw *d, const lw_window *w, int64_t index) LW_MUST_CHECK;
+int64_t net_window_entries(const lw_window *w);
+/** Kernel entry of a synapse. */
+int64_t net_window_entry(const lw_window *w, int64_t target, int64_t source);
+
 /* ---- layout.c, all local */
 lw_err net_layout_check(const lw_layout *layout, int64_t size) LW_MUST_CHECK;
 /** The layout, with room for positions; freed by net_layout_free, also after a failure. */

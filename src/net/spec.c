@@ -133,6 +133,8 @@ static lw_err rule_check(
         return LW_OK;
     case LW_RULE_CLUSTERED:
         return net_spec_clustered_check(proj, pre->size, post->size);
+    case LW_RULE_WINDOW:
+        return net_window_check(proj, pre->size, post->size);
     case LW_RULE_EDGES:
         LW_CHECK(proj->n_edges >= 0, LW_EUSE, "%lld edges are given; allowed: 0 or more", (long long)proj->n_edges);
         return LW_OK;
@@ -144,6 +146,7 @@ static lw_err rule_check(
 static int64_t value_list(const lw_projection_spec *proj, int64_t pre_size, int64_t post_size) {
     int64_t pairs = -1;
     if (proj->rule == LW_RULE_ONE_TO_ONE) return post_size;
+    if (proj->rule == LW_RULE_WINDOW && proj->window.shared) return net_window_entries(&proj->window);
     if (proj->rule == LW_RULE_ALL_TO_ALL && !__builtin_mul_overflow(pre_size, post_size, &pairs)) return pairs;
     return -1;
 }
@@ -329,6 +332,12 @@ static uint64_t hash_proj(uint64_t h, const lw_projection_spec *proj) {
     h = hash_bytes(h, number, sizeof number);
     if (proj->learn_delay) h = hash_bytes(h, &proj->delay_max, sizeof proj->delay_max);
     if (proj->rule == LW_RULE_EDGES) return h;
+    if (proj->rule == LW_RULE_WINDOW) {
+        const lw_window *w = &proj->window;
+        int64_t part[] = {w->in[0], w->in[1], w->in[2], w->out[0], w->out[1], w->out[2], w->kernel[0], w->kernel[1],
+            w->stride[0], w->stride[1], w->padding[0], w->padding[1], w->same_channel | w->shared << 1};
+        h = hash_bytes(h, part, sizeof part);
+    }
     double value[] = {proj->p, proj->p_out, proj->weight_in, proj->radius};
     h = hash_bytes(h, value, sizeof value);
     h = hash_profile(hash_profile(hash_profile(h, &proj->p_of), &proj->weight_of), &proj->delay_of);

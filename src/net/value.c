@@ -28,6 +28,7 @@ int64_t net_cluster_begin(int64_t cluster, int64_t n_clusters, int64_t size) {
 /* Element of a list of weights or delays: by target, for all_to_all by target and source. */
 static int64_t list_index(
     const lw_projection_spec *spec, int64_t target, int64_t source, int64_t n_pre, int64_t n_post) {
+    if (spec->rule == LW_RULE_WINDOW) return net_window_entry(&spec->window, target, source);
     if (spec->rule != LW_RULE_ALL_TO_ALL) return target;
     return spec->mirror ? source * n_post + target : target * n_pre + source;
 }
@@ -40,6 +41,7 @@ static void drawn(const lw_net *net, const lw_projection_spec *spec, const lw_di
     uint64_t a[PORTION], b[PORTION], key = (uint64_t)(spec->mirror ? spec->mirror - 1 : proj);
     int64_t index[PORTION], target = post->gid[t] - post->gid_begin;
     uint64_t order = 0;
+    bool shared = spec->rule == LW_RULE_WINDOW && spec->window.shared && purpose == LW_PURPOSE_WEIGHT;
     for (int64_t begin = 0; begin < n; begin += PORTION) {
         int64_t here = n - begin < PORTION ? n - begin : PORTION;
         for (int64_t i = 0; i < here; i++) {
@@ -53,6 +55,7 @@ static void drawn(const lw_net *net, const lw_projection_spec *spec, const lw_di
             order = k > 0 && source[k] == source[k - 1] ? order + 1 : 0;
             a[i] = to << 32 ^ from;
             b[i] = key | order << 32;
+            if (shared) a[i] = (uint64_t)net_window_entry(&spec->window, target, source[k]);
             if (dist->kind == LW_DIST_LIST) index[i] = list_index(spec, target, source[k], pre->size, post->size);
         }
         lw_dist_values(dist, here, dist->kind == LW_DIST_LIST ? index : NULL, net->seed, purpose, a, b, out + begin);

@@ -55,6 +55,7 @@ lw_plan_number plan_proj_synapses(const lw_net_spec *spec, int32_t proj, double 
         return (lw_plan_number){
             within * s->p + across * s->p_out, sqrt(within * s->p * (1 - s->p) + across * s->p_out * (1 - s->p_out))};
     }
+    if (s->rule == LW_RULE_WINDOW) return (lw_plan_number){lw_window_synapses(&s->window), 0};
     return (lw_plan_number){(double)s->n_edges, 0};
 }
 

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Windows: who connects to whom in a convolution or a pooling of neurons on a grid, and which entry of the kernel a
+ * synapse belongs to. Nothing is drawn here.
+ */
+#include "net_private.h"
+
+/* Places that windows of one side have room for. */
+static int64_t places(const lw_window *w, int d) {
+    int64_t room = (int64_t)w->in[1 + d] + 2 * (int64_t)w->padding[d] - w->kernel[d];
+    return room < 0 ? 0 : room / w->stride[d] + 1;
+}
+
+static int64_t volume(const int32_t shape[3]) {
+    return (int64_t)shape[0] * shape[1] * shape[2];
+}
+
+lw_err net_window_check(const lw_projection_spec *proj, int64_t n_pre, int64_t n_post) {
+    const lw_window *w = &proj->window;
+    enum { MOST = 1 << 20 };
+    for (int i = 0; i < 3; i++)
+        LW_CHECK(w->in[i] >= 1 && w->in[i] < MOST && w->out[i] >= 1 && w->out[i] < MOST, LW_EUSE,
+            "windows between shapes with sides %d and %d; allowed: 1 to %d", (int)w->in[i], (int)w->out[i], MOST - 1);
+    for (int d = 0; d < 2; d++)
+        LW_CHECK(w->kernel[d] >= 1 && w->kernel[d] < MOST && w->stride[d] >= 1 && w->stride[d] < MOST &&
+                     w->padding[d] >= 0 && w->padding[d] < w->kernel[d],
+            LW_EUSE, "kernel %d, stride %d, padding %d; allowed: kernel and stride from 1, padding below the kernel",
+            (int)w->kernel[d], (int)w->stride[d], (int)w->padding[d]);
+    LW_CHECK(volume(w->in) == n_pre && volume(w->out) == n_post, LW_EUSE,
+        "shapes of %lld and %lld neurons for populations of %lld and %lld; allowed: equal numbers",
+        (long long)volume(w->in), (long long)volume(w->out), (long long)n_pre, (long long)n_post);
+    LW_CHECK(places(w, 0) == w->out[1] && places(w, 1) == w->out[2], LW_EUSE,
+        "windows have %lld x %lld places, the target's shape has %d x %d; allowed: the same", (long long)places(w, 0),
+        (long long)places(w, 1), (int)w->out[1], (int)w->out[2]);
+    LW_CHECK(!w->same_channel || w->in[0] == w->out[0], LW_EUSE,
+        "pooling from %d channels to %d; allowed: equal numbers", (int)w->in[0], (int)w->out[0]);
+    LW_CHECK(!w->shared || !proj->learn, LW_EUSE,
+        "conv2d with \"learn\"; shared weights are not trained, allowed: local2d, whose synapses have weights of their "
+        "own");
+    LW_CHECK(!proj->symmetric && !proj->mirror, LW_EUSE, "symmetric windows; allowed: in one direction");
+    return LW_OK;
+}
+
+/* First row (d 0) or column (d 1) of the window at `place`, and the one behind its last, cut to the grid. */
+static void range(const lw_window *w, int d, int64_t place, int64_t *begin, int64_t *end) {
+    *begin = place * w->stride[d] - w->padding[d];
+    *end = *begin + w->kernel[d];
+    if (*begin < 0) *begin = 0;
+    if (*end > w->in[1 + d]) *end = w->in[1 + d];
+}
+
+lw_err net_window_draw(net_draw *d, const lw_window *w, int64_t index) {
+    int64_t c = index / ((int64_t)w->out[1] * w->out[2]), y = index / w->out[2] % w->out[1], x = index % w->out[2];
+    int64_t y0, y1, x0, x1, first = w->same_channel ? c : 0, last = w->same_channel ? c + 1 : w->in[0];
+    range(w, 0, y, &y0, &y1);
+    range(w, 1, x, &x0, &x1);
+    LW_TRY(net_draw_reserve(d, (last - first) * w->kernel[0] * w->kernel[1]));
+    d->n = 0;
+    for (int64_t from = first; from < last; from++)
+        for (int64_t row = y0; row < y1; row++)
+            for (int64_t column = x0; column < x1; column++)
+                d->index[d->n++] = (uint64_t)((from * w->in[1] + row) * w->in[2] + column);
+    return LW_OK;
+}
+
+int64_t net_window_entries(const lw_window *w) {
+    return (int64_t)w->out[0] * (w->same_channel ? 1 : w->in[0]) * w->kernel[0] * w->kernel[1];
+}
+
+int64_t net_window_entry(const lw_window *w, int64_t target, int64_t source) {
+    int64_t c = target / ((int64_t)w->out[1] * w->out[2]), y = target / w->out[2] % w->out[1];
+    int64_t x = target % w->out[2], from = source / ((int64_t)w->in[1] * w->in[2]);
+    int64_t row = source / w->in[2] % w->in[1] - (y * w->stride[0] - w->padding[0]);
+    int64_t column = source % w->in[2] - (x * w->stride[1] - w->padding[1]);
+    int64_t plane = w->same_channel ? c : c * w->in[0] + from;
+    return (plane * w->kernel[0] + row) * w->kernel[1] + column;
+}
+
+double lw_window_synapses(const lw_window *w) {
+    double n[2] = {0, 0};
+    for (int d = 0; d < 2; d++)
+        for (int64_t place = 0; place < w->out[1 + d]; place++) {
+            int64_t begin, end;
+            range(w, d, place, &begin, &end);
+            n[d] += end > begin ? (double)(end - begin) : 0;
+        }
+    return n[0] * n[1] * w->out[0] * (w->same_channel ? 1 : w->in[0]);
+}
