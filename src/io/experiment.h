@@ -48,6 +48,12 @@ bool experiment_is_whole_weight(const yaml_tree_node *node);
 lw_err experiment_whole_weight(reader *r, const yaml_tree_node *node, const char *unit, double fan_in, uint64_t number,
     lw_projection_spec *proj) LW_MUST_CHECK;
 
+/** Keys `shape` of a population and `kernel`, `stride`, `padding` of a projection (experiment_window.c). */
+lw_err experiment_shape(const yaml_tree_node *map, lw_population_spec *pop) LW_MUST_CHECK;
+lw_err experiment_shape_check(const yaml_tree_node *map, const lw_population_spec *pop) LW_MUST_CHECK;
+lw_err experiment_window_keys(const yaml_tree_node *map) LW_MUST_CHECK;
+lw_err experiment_window(
+    reader *r, const yaml_tree_node *map, const char *name, lw_projection_spec *proj) LW_MUST_CHECK;
 /** Key `synapse` of a projection whose weight and delay are known (experiment_synapse.c); nothing when absent. */
 lw_err experiment_synapse(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) LW_MUST_CHECK;
 

@@ -88,7 +88,7 @@ static lw_err population_init(
 }
 
 static lw_err population(reader *r, const yaml_tree_node *map, int index) {
-    static const char *const keys[] = {"model", "size", "params", "init", "learn", "like", "positions", NULL};
+    static const char *const keys[] = {"model", "size", "params", "init", "learn", "like", "positions", "shape", NULL};
     lw_population_spec *pop = &r->pop[index];
     pop->name = map->key;
     LW_TRY(yaml_expect_map(map, keys));
@@ -105,7 +105,10 @@ static lw_err population(reader *r, const yaml_tree_node *map, int index) {
     if (base && base->model != pop->model)
         return yaml_fail(yaml_get(map, "like"), "a population of the same model %s", pop->model->name);
     if (base) pop->size = base->size;
-    LW_TRY(yaml_int(map, "size", !base, 1, (int64_t)1 << 40, &pop->size));
+    if (base) memcpy(pop->shape, base->shape, sizeof pop->shape);
+    LW_TRY(experiment_shape(map, pop));
+    LW_TRY(yaml_int(map, "size", !base && !pop->shape[0], 1, (int64_t)1 << 40, &pop->size));
+    LW_TRY(experiment_shape_check(map, pop));
 
     const lw_model *m = pop->model;
     lw_dist *param = yaml_tree_keep(r->tree, (size_t)m->n_param * sizeof *param + 8);
@@ -153,7 +156,8 @@ static lw_err rule(
         {"fixed_indegree", "i", LW_RULE_FIXED_INDEGREE}, {"fixed_outdegree", "i", LW_RULE_FIXED_OUTDEGREE},
         {"fixed_total_number", "i", LW_RULE_FIXED_TOTAL_NUMBER},
         {"pairwise_bernoulli", "p", LW_RULE_PAIRWISE_BERNOULLI}, {"small_world", "ip", LW_RULE_SMALL_WORLD},
-        {"clustered", "ipq", LW_RULE_CLUSTERED}, {"edges", "", LW_RULE_EDGES}};
+        {"clustered", "ipq", LW_RULE_CLUSTERED}, {"edges", "", LW_RULE_EDGES}, {"conv2d", "", LW_RULE_WINDOW},
+        {"local2d", "", LW_RULE_WINDOW}, {"sum_pool", "", LW_RULE_WINDOW}, {"average_pool", "", LW_RULE_WINDOW}};
     for (size_t k = 0; k < sizeof rules / sizeof rules[0]; k++) {
         if (strcmp(call.name, rules[k].name)) continue;
         proj->rule = rules[k].rule;
@@ -176,6 +180,7 @@ static lw_err rule(
                 proj->n = (int64_t)v;
             }
         }
+        if (proj->rule == LW_RULE_WINDOW) LW_TRY(experiment_window(r, map, call.name, proj));
         double in[] = {[LW_RULE_ALL_TO_ALL] = (double)n_pre,
             [LW_RULE_ONE_TO_ONE] = 1,
             [LW_RULE_FIXED_INDEGREE] = (double)proj->n,
@@ -184,13 +189,15 @@ static lw_err rule(
             [LW_RULE_PAIRWISE_BERNOULLI] = proj->p * (double)n_pre,
             [LW_RULE_SMALL_WORLD] = (double)proj->n,
             [LW_RULE_EDGES] = 0,
+            [LW_RULE_WINDOW] = (double)proj->window.kernel[0] * proj->window.kernel[1] *
+                               (proj->window.same_channel ? 1 : proj->window.in[0]),
             [LW_RULE_CLUSTERED] = (proj->p_out + (proj->p - proj->p_out) / fmax(1, (double)proj->n)) * (double)n_pre};
         *fan_in = in[proj->rule] > 0 ? in[proj->rule] : 1;
         return LW_OK;
     }
     return yaml_fail(node,
         "all_to_all, one_to_one, fixed_indegree(n), fixed_outdegree(n), fixed_total_number(n), pairwise_bernoulli(p), "
-        "small_world(k, p), clustered(n, p_in, p_out), edges");
+        "small_world(k, p), clustered(n, p_in, p_out), conv2d, local2d, sum_pool, average_pool, edges");
 }
 
 /* Synapses from a file: what it does not tell, the keys weight and delay do, as single numbers. */
@@ -248,6 +255,7 @@ static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int3
     proj->autapses = proj->multapses = true;
     if (single) LW_TRY(yaml_text(map, "name", false, &proj->name));
     LW_TRY(reader_port(r, map, post, &proj->port));
+    LW_TRY(experiment_window_keys(map));
     LW_TRY(rule(r, map, proj, r->pop[pre].size, r->pop[post].size, &fan_in));
     LW_TRY(yaml_bool(map, "autapses", &proj->autapses));
     LW_TRY(yaml_bool(map, "multapses", &proj->multapses));
@@ -262,6 +270,11 @@ static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int3
     const yaml_tree_node *weight = yaml_get(map, "weight"), *delay = yaml_get(map, "delay");
     const char *unit = r->pop[post].model->input[proj->port].unit;
     proj->weight = lw_dist_number(1);
+    double average = 1; /* average_pool without a weight */
+    const char *named = NULL;
+    LW_TRY(yaml_text(map, "rule", true, &named));
+    if (!strcmp(named, "average_pool")) average = 1.0 / (proj->window.kernel[0] * proj->window.kernel[1]);
+    proj->weight.p[0] = average;
     proj->delay = lw_dist_number(r->x->net.dt);
     bool weight_of = experiment_is_by_distance(weight), delay_of = experiment_is_by_distance(delay);
     if (weight_of) LW_TRY(experiment_by_distance(r, weight, unit, &proj->weight_of));
@@ -279,9 +292,9 @@ static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int3
 }
 
 lw_err experiment_network(reader *r) {
-    static const char *const keys[] = {"name", "from", "to", "rule", "weight", "delay", "port", "learn", "learn_delay",
-        "delay_max", "autapses", "multapses", "zero_mean", "p", "radius", "file", "edge_population", "symmetric",
-        "weight_in", "synapse", NULL};
+    static const char *const keys[] = {"name", "from", "to", "rule", "weight", "delay", "port", "learn", "kernel",
+        "stride", "padding", "learn_delay", "delay_max", "autapses", "multapses", "zero_mean", "p", "radius", "file",
+        "edge_population", "symmetric", "weight_in", "synapse", NULL};
     lw_experiment *x = r->x;
     const yaml_tree_node *pops = yaml_get(r->root, "populations"), *projs = yaml_get(r->root, "projections");
     if (!pops) return LW_FAIL(LW_EUSE, "%s:%d: missing key \"populations\"", r->root->file, r->root->line);

@@ -144,6 +144,19 @@ TEST(faults_name_place_and_remedy) {
         "0 to 1");
     refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, delay: -1 ms}\n", "projections[0].delay",
         ">= 0");
+    refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, kernel: 3}\n", "projections[0].kernel",
+        "only with the rules conv2d");
+    refused(
+        HEAD POPS "projections:\n  - {from: E, to: I, rule: conv2d, kernel: 3}\n", "projections[0].rule", "key shape");
+    refused(
+        HEAD "populations:\n  A: {model: relay, shape: [1, 4]}\n", "populations.A.shape", "[channels, height, width]");
+    refused(HEAD "populations:\n  A: {model: relay, size: 15, shape: [1, 4, 4]}\n", "populations.A.size", "16");
+    refused(HEAD "populations:\n  A: {model: relay, shape: [1, 4, 4]}\nprojections:\n"
+                 "  - {from: A, to: A, rule: sum_pool}\n",
+        "projections[0].rule", "key kernel");
+    refused(HEAD "populations:\n  A: {model: relay, shape: [1, 4, 4]}\nprojections:\n"
+                 "  - {from: A, to: A, rule: conv2d, kernel: [3, 3, 3]}\n",
+        "projections[0].kernel", "[height, width]");
     refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, learn_delay: true}\n",
         "projections[0].learn_delay", "delay_max");
     refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, delay_max: 3 ms}\n",
