@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * experiment_train.c: the section `train`: what is minimised and how. Its key `initialize` has a file of its own.
+ */
+#include "experiment.h"
+
+#include <math.h>
+#include <string.h>
+
+static lw_err optimizer(const yaml_tree_node *map, lw_optimizer_spec *o) {
+    static const char *const names[] = {"sgd", "adam", "adamw"};
+    static const char *const keys[] = {"lr", "momentum", "nesterov", "beta1", "beta2", "epsilon", "weight_decay",
+        "param_scale", "schedule", "gamma", "every", "floor", "warmup", "clip", NULL};
+    static const char *const schedules[] = {"constant", "step", "cosine", "exponential", NULL};
+    const yaml_tree_node *node = yaml_get(map, "optimizer");
+    *o = (lw_optimizer_spec){.kind = LW_OPTIMIZER_ADAM,
+        .lr = 1e-3,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .epsilon = 1e-8,
+        .lr_param_scale = 1,
+        .schedule_gamma = 0.5,
+        .schedule_every = 10};
+    if (!node) return LW_OK;
+    if (node->kind != YAML_MAP || node->n != 1)
+        return yaml_fail(node, "one of sgd, adam, adamw with its settings, as {adam: {lr: 1.0e-3}}");
+    const yaml_tree_node *s = node->child[0];
+    int kind = -1, schedule = 0;
+    for (int k = 0; k < 3; k++)
+        if (!strcmp(s->key, names[k])) kind = k;
+    if (kind < 0) return yaml_fail(s, "an optimizer: sgd, adam, adamw");
+    o->kind = (lw_optimizer_kind)kind;
+    if (s->kind == YAML_SCALAR && !*s->text) return LW_OK;
+    LW_TRY(yaml_expect_map(s, keys));
+    LW_TRY(yaml_real(s, "lr", false, "", 1e-12, 1e3, &o->lr));
+    LW_TRY(yaml_real(s, "momentum", false, "", 0, 0.999999, &o->momentum));
+    LW_TRY(yaml_bool(s, "nesterov", &o->nesterov));
+    LW_TRY(yaml_real(s, "beta1", false, "", 0, 0.999999, &o->beta1));
+    LW_TRY(yaml_real(s, "beta2", false, "", 0, 0.9999999, &o->beta2));
+    LW_TRY(yaml_real(s, "epsilon", false, "", 1e-30, 1, &o->epsilon));
+    LW_TRY(yaml_real(s, "weight_decay", false, "", 0, 1e3, &o->weight_decay));
+    LW_TRY(yaml_real(s, "param_scale", false, "", 0, 1e6, &o->lr_param_scale));
+    LW_TRY(yaml_choice(s, "schedule", false, schedules, &schedule));
+    o->schedule = (lw_schedule_kind)schedule;
+    LW_TRY(yaml_real(s, "gamma", false, "", 1e-9, 1, &o->schedule_gamma));
+    LW_TRY(yaml_int(s, "every", false, 1, INT32_MAX, &o->schedule_every));
+    LW_TRY(yaml_real(s, "floor", false, "", 0, 1, &o->schedule_floor));
+    LW_TRY(yaml_int(s, "warmup", false, 0, INT32_MAX, &o->warmup));
+    return yaml_real(s, "clip", false, "", 0, 1e12, &o->clip_norm);
+}
+
+static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
+    static const char *const losses[] = {"cross_entropy", "mse", NULL};
+    static const char *const from[] = {"per_step", "last", "mean", "sum", "max_over_time", NULL};
+    static const char *const readout_keys[] = {"population", "from", NULL}, *const regularize_keys[] = {"rate", NULL};
+    static const char *const rate_keys[] = {"lower", "upper", "weight", "populations", NULL};
+    int kind = 0, readout = 0;
+    const char *pop = NULL;
+    LW_TRY(yaml_choice(map, "loss", true, losses, &kind));
+    const yaml_tree_node *node = yaml_get(map, "readout");
+    if (!node) return yaml_fail(map, "a training section with the key \"readout\"");
+    if (node->kind == YAML_SCALAR) {
+        LW_TRY(reader_population(r, node, node->text, &l->pop));
+    } else {
+        LW_TRY(yaml_expect_map(node, readout_keys));
+        LW_TRY(yaml_text(node, "population", true, &pop));
+        LW_TRY(reader_population(r, yaml_get(node, "population"), pop, &l->pop));
+        LW_TRY(yaml_choice(node, "from", false, from, &readout));
+    }
+    l->kind = (lw_loss_kind)kind;
+    l->readout = (lw_readout_kind)readout;
+    l->unlabelled = -1;
+    int64_t unlabelled = -1;
+    LW_TRY(yaml_int(map, "skip", false, 0, INT64_MAX, &l->skip));
+    LW_TRY(yaml_int(map, "unlabelled", false, -1, INT32_MAX, &unlabelled));
+    l->unlabelled = (int32_t)unlabelled;
+    LW_TRY(yaml_real(map, "label_smoothing", false, "", 0, 0.999, &l->label_smoothing));
+    const yaml_tree_node *regularize = yaml_get(map, "regularize");
+    if (!regularize) return LW_OK;
+    LW_TRY(yaml_expect_map(regularize, regularize_keys));
+    const yaml_tree_node *rate = yaml_get(regularize, "rate");
+    if (!rate) return LW_OK;
+    LW_TRY(yaml_expect_map(rate, rate_keys));
+    l->rate_upper = INFINITY;
+    LW_TRY(yaml_real(rate, "lower", false, "kHz", 0, 1e6, &l->rate_lower));
+    LW_TRY(yaml_real(rate, "upper", false, "kHz", 0, 1e6, &l->rate_upper));
+    LW_TRY(yaml_real(rate, "weight", true, "", 0, 1e12, &l->rate_weight));
+    if (yaml_get(rate, "populations")) {
+        const int32_t *pops;
+        int n;
+        uint8_t *flags = yaml_tree_keep(r->tree, (size_t)r->x->net.n_pop + 8);
+        if (!flags) return LW_EMEM;
+        LW_TRY(reader_populations(r, yaml_get(rate, "populations"), &pops, &n));
+        for (int i = 0; i < n; i++)
+            flags[pops[i]] = 1;
+        l->rate_pop = flags;
+    }
+    return LW_OK;
+}
+
+lw_err experiment_train(reader *r) {
+    static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
+        "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "precision", "replicas",
+        "initialize", "seed", NULL};
+    static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
+                                                                              "float", "double", NULL};
+    const yaml_tree_node *map = yaml_get(r->root, "train");
+    lw_train_spec *t = &r->x->train;
+    if (!map) return LW_OK;
+    r->x->has_train = true;
+    LW_TRY(yaml_expect_map(map, keys));
+    const yaml_tree_node *input = yaml_get(map, "input");
+    if (!input) return yaml_fail(map, "a training section with the key \"input\"");
+    const char *pop = input->text;
+    if (input->kind == YAML_MAP) {
+        LW_TRY(yaml_expect_map(input, input_keys));
+        LW_TRY(yaml_text(input, "population", true, &pop));
+    } else if (input->kind != YAML_SCALAR) {
+        return yaml_fail(input, "the name of a population");
+    }
+    LW_TRY(reader_population(r, input, pop, &t->input_pop));
+    LW_TRY(reader_port(r, input->kind == YAML_MAP ? input : map, t->input_pop, &t->input_port));
+    LW_TRY(loss(r, map, &t->loss));
+    LW_TRY(optimizer(map, &t->optimizer));
+    int64_t batch = 32, replicas = 1, seed = (int64_t)r->x->net.seed;
+    int precision = 0;
+    t->epochs = 10;
+    LW_TRY(yaml_int(map, "batch", false, 1, 1 << 20, &batch));
+    LW_TRY(yaml_int(map, "epochs", false, 0, INT32_MAX, &t->epochs));
+    LW_TRY(yaml_real(map, "validation", false, "", 0, 0.9, &t->validation));
+    LW_TRY(yaml_int(map, "patience", false, 0, INT32_MAX, &t->patience));
+    LW_TRY(yaml_choice(map, "precision", false, precisions, &precision));
+    const yaml_tree_node *rep = yaml_get(map, "replicas");
+    if (rep && rep->kind == YAML_SCALAR && !strcmp(rep->text, "all"))
+        replicas = 0;
+    else
+        LW_TRY(yaml_int(map, "replicas", false, 1, INT32_MAX, &replicas));
+    LW_TRY(yaml_int(map, "seed", false, 0, INT64_MAX, &seed));
+    t->batch = (int32_t)batch;
+    t->precision = precision ? LW_F64 : LW_F32;
+    t->seed = (uint64_t)seed;
+    t->surrogate = (lw_surrogate){LW_SURROGATE_SUPERSPIKE, 10, 1};
+    t->reset_detached = true;
+    r->x->replicas = (int32_t)replicas;
+    LW_TRY(reader_surrogate(map, "surrogate", &t->surrogate));
+    LW_TRY(experiment_initialize(r, map));
+    return reader_reset(map, &t->reset_detached);
+}
