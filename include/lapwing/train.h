@@ -71,7 +71,7 @@ typedef struct lw_optimizer_spec {
     double clip_norm;       /* global gradient norm; 0: none */
 } lw_optimizer_spec;
 
-enum { LW_TRAIN_THREADS_MAX = 256 };
+enum { LW_TRAIN_THREADS_MAX = 1024 };
 typedef struct lw_train_spec {
     lw_loss loss;
     lw_optimizer_spec optimizer;

@@ -98,10 +98,28 @@ static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
     return LW_OK;
 }
 
+/* Samples per piece of a batch: false, true (the largest divisor of the batch up to 8), or a number. */
+static lw_err reproducible(const yaml_tree_node *map, int64_t batch, int32_t *lanes) {
+    const yaml_tree_node *node = yaml_get(map, "reproducible");
+    int64_t number = 0;
+    bool on = false;
+    if (!node) return LW_OK;
+    if (node->kind == YAML_SCALAR && node->text[0] >= '0' && node->text[0] <= '9') {
+        LW_TRY(yaml_int(map, "reproducible", false, 1, 1 << 20, &number));
+        if (batch % number != 0) return yaml_fail(node, "a divisor of the batch, true or false");
+    } else {
+        LW_TRY(yaml_bool(map, "reproducible", &on));
+        for (number = on ? 8 : 0; number > 0 && batch % number != 0;)
+            number--;
+    }
+    *lanes = (int32_t)number;
+    return LW_OK;
+}
+
 lw_err experiment_train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
         "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "precision", "replicas",
-        "initialize", "seed", NULL};
+        "reproducible", "initialize", "seed", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
                                                                               "float", "double", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");
@@ -136,7 +154,9 @@ lw_err experiment_train(reader *r) {
     else
         LW_TRY(yaml_int(map, "replicas", false, 1, INT32_MAX, &replicas));
     LW_TRY(yaml_int(map, "seed", false, 0, INT64_MAX, &seed));
+    LW_TRY(reproducible(map, batch, &t->lanes));
     t->batch = (int32_t)batch;
+    t->threads = r->x->net.threads;
     t->precision = precision ? LW_F64 : LW_F32;
     t->seed = (uint64_t)seed;
     t->surrogate = (lw_surrogate){LW_SURROGATE_SUPERSPIKE, 10, 1};
