@@ -51,7 +51,20 @@ typedef struct lw_loss {
     const uint8_t *rate_pop; /* [n_pop] 1: regularised; NULL: all spiking populations */
 } lw_loss;
 
-typedef enum lw_optimizer_kind { LW_OPTIMIZER_SGD, LW_OPTIMIZER_ADAM, LW_OPTIMIZER_ADAMW } lw_optimizer_kind;
+typedef enum lw_optimizer_kind {
+    LW_OPTIMIZER_SGD,
+    LW_OPTIMIZER_ADAM,
+    LW_OPTIMIZER_ADAMW,
+    LW_OPTIMIZER_RMSPROP /* beta2 is the decay of the mean square */
+} lw_optimizer_kind;
+/** What is learned differently: the first group whose shell pattern matches a name counts. Names: of a projection (its
+ * weights), PROJECTION.delay, POPULATION.PARAMETER. */
+typedef struct lw_optimizer_group {
+    const char *match;
+    double lr;           /* factor of the learning rate */
+    double weight_decay; /* NaN: that of the optimizer */
+    bool freeze;         /* nothing is learned, nor counted in the norm */
+} lw_optimizer_group;
 typedef enum lw_schedule_kind {
     LW_SCHEDULE_CONSTANT,
     LW_SCHEDULE_STEP,
@@ -64,11 +77,15 @@ typedef struct lw_optimizer_spec {
     bool nesterov;
     double lr_param_scale; /* a parameter is learned as value / (this * |mean of its initial values|); see README */
     lw_schedule_kind schedule;
-    double schedule_gamma;  /* step, exponential */
-    int64_t schedule_every; /* epochs, step */
-    double schedule_floor;  /* cosine: final lr / lr */
-    int64_t warmup;         /* epochs of linear warm-up */
-    double clip_norm;       /* global gradient norm; 0: none */
+    double schedule_gamma;           /* step, exponential */
+    int64_t schedule_every;          /* epochs, step */
+    double schedule_floor;           /* cosine: final lr / lr */
+    int64_t warmup;                  /* epochs of linear warm-up */
+    double clip_norm;                /* global gradient norm; 0: none */
+    double clip_value;               /* every component of the gradient, after clip_norm; 0: none */
+    bool centred;                    /* rmsprop: by the variance instead of the mean square */
+    const lw_optimizer_group *group; /* [n_groups] borrowed */
+    int32_t n_groups;
 } lw_optimizer_spec;
 
 enum { LW_TRAIN_THREADS_MAX = 1024 };

@@ -8,9 +8,9 @@
 #include <string.h>
 
 static lw_err optimizer(const yaml_tree_node *map, lw_optimizer_spec *o) {
-    static const char *const names[] = {"sgd", "adam", "adamw"};
+    static const char *const names[] = {"sgd", "adam", "adamw", "rmsprop"};
     static const char *const keys[] = {"lr", "momentum", "nesterov", "beta1", "beta2", "epsilon", "weight_decay",
-        "param_scale", "schedule", "gamma", "every", "floor", "warmup", "clip", NULL};
+        "param_scale", "schedule", "gamma", "every", "floor", "warmup", "clip", "clip_value", "centred", NULL};
     static const char *const schedules[] = {"constant", "step", "cosine", "exponential", NULL};
     const yaml_tree_node *node = yaml_get(map, "optimizer");
     *o = (lw_optimizer_spec){.kind = LW_OPTIMIZER_ADAM,
@@ -23,13 +23,14 @@ static lw_err optimizer(const yaml_tree_node *map, lw_optimizer_spec *o) {
         .schedule_every = 10};
     if (!node) return LW_OK;
     if (node->kind != YAML_MAP || node->n != 1)
-        return yaml_fail(node, "one of sgd, adam, adamw with its settings, as {adam: {lr: 1.0e-3}}");
+        return yaml_fail(node, "one of sgd, adam, adamw, rmsprop with its settings, as {adam: {lr: 1.0e-3}}");
     const yaml_tree_node *s = node->child[0];
     int kind = -1, schedule = 0;
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < 4; k++)
         if (!strcmp(s->key, names[k])) kind = k;
-    if (kind < 0) return yaml_fail(s, "an optimizer: sgd, adam, adamw");
+    if (kind < 0) return yaml_fail(s, "an optimizer: sgd, adam, adamw, rmsprop");
     o->kind = (lw_optimizer_kind)kind;
+    if (o->kind == LW_OPTIMIZER_RMSPROP) o->beta2 = 0.99;
     if (s->kind == YAML_SCALAR && !*s->text) return LW_OK;
     LW_TRY(yaml_expect_map(s, keys));
     LW_TRY(yaml_real(s, "lr", false, "", 1e-12, 1e3, &o->lr));
@@ -46,7 +47,32 @@ static lw_err optimizer(const yaml_tree_node *map, lw_optimizer_spec *o) {
     LW_TRY(yaml_int(s, "every", false, 1, INT32_MAX, &o->schedule_every));
     LW_TRY(yaml_real(s, "floor", false, "", 0, 1, &o->schedule_floor));
     LW_TRY(yaml_int(s, "warmup", false, 0, INT32_MAX, &o->warmup));
+    LW_TRY(yaml_real(s, "clip_value", false, "", 0, 1e12, &o->clip_value));
+    LW_TRY(yaml_bool(s, "centred", &o->centred));
     return yaml_real(s, "clip", false, "", 0, 1e12, &o->clip_norm);
+}
+
+/* What is learned otherwise than the optimizer says. */
+static lw_err groups(reader *r, const yaml_tree_node *map, lw_optimizer_spec *o) {
+    static const char *const keys[] = {"match", "lr", "weight_decay", "freeze", NULL};
+    const yaml_tree_node *list = yaml_get(map, "groups");
+    if (!list) return LW_OK;
+    if (list->kind != YAML_LIST || list->n == 0)
+        return yaml_fail(list, "a list such as [{match: \"in_*\", lr: 0.1}, {match: rec.tau_mem, freeze: true}]");
+    lw_optimizer_group *group = yaml_tree_keep(r->tree, (size_t)list->n * sizeof *group);
+    if (!group) return LW_EMEM;
+    for (int i = 0; i < list->n; i++) {
+        const yaml_tree_node *node = list->child[i];
+        group[i] = (lw_optimizer_group){.lr = 1, .weight_decay = NAN};
+        LW_TRY(yaml_expect_map(node, keys));
+        LW_TRY(yaml_text(node, "match", true, &group[i].match));
+        LW_TRY(yaml_real(node, "lr", false, "", 0, 1e6, &group[i].lr));
+        LW_TRY(yaml_real(node, "weight_decay", false, "", 0, 1e3, &group[i].weight_decay));
+        LW_TRY(yaml_bool(node, "freeze", &group[i].freeze));
+    }
+    o->group = group;
+    o->n_groups = list->n;
+    return LW_OK;
 }
 
 static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
@@ -119,7 +145,7 @@ static lw_err reproducible(const yaml_tree_node *map, int64_t batch, int32_t *la
 lw_err experiment_train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
         "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "precision", "replicas",
-        "reproducible", "initialize", "seed", NULL};
+        "reproducible", "groups", "initialize", "seed", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
                                                                               "float", "double", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");
@@ -140,6 +166,7 @@ lw_err experiment_train(reader *r) {
     LW_TRY(reader_port(r, input->kind == YAML_MAP ? input : map, t->input_pop, &t->input_port));
     LW_TRY(loss(r, map, &t->loss));
     LW_TRY(optimizer(map, &t->optimizer));
+    LW_TRY(groups(r, map, &t->optimizer));
     int64_t batch = 32, replicas = 1, seed = (int64_t)r->x->net.seed;
     int precision = 0;
     t->epochs = 10;

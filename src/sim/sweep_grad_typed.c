@@ -106,10 +106,9 @@ static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int
                 g->column + (r - r0) * most, (REAL *)g->value + (r - r0) * most);
         for (int64_t j = 0; j < n; j += 8 * LANES)
             for (int64_t r = r0; r < r1; r++)
-                if (found[r - r0])
-                    LW_T(row_dense)
-                    (j, j + 8 * LANES < n ? j + 8 * LANES : n, n, found[r - r0], g->column + (r - r0) * most,
-                        (const REAL *)g->value + (r - r0) * most, panel, grad + r * n);
+                if (found[r - r0]) LW_T(row_dense)
+        (j, j + 8 * LANES < n ? j + 8 * LANES : n, n, found[r - r0], g->column + (r - r0) * most,
+            (const REAL *)g->value + (r - r0) * most, panel, grad + r * n);
     }
 }
 

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Optimisers (SGD with momentum: Sutskever et al. 2013; Adam: Kingma & Ba 2015; AdamW: Loshchilov & Hutter 2019),
- * learning-rate schedules, gradient norm. Every update is element-wise on this rank's part of theta; only the norm
- * looks at the whole network.
+ * Optimisers (SGD with momentum: Sutskever et al. 2013; Adam: Kingma & Ba 2015; AdamW: Loshchilov & Hutter 2019;
+ * RMSprop: Hinton, lecture 6e, 2012, centred: Graves 2013), learning-rate schedules, gradient norm. Every update is
+ * element-wise on this rank's part of theta; only the norm looks at the whole network.
  */
+#include <fnmatch.h>
 #include <math.h>
+#include <stdio.h>
 #include "optimizer.h"
 
 lw_err optimizer_check(const lw_optimizer_spec *s, int64_t epochs) {
     LW_CHECK(s->lr > 0 && isfinite(s->lr), LW_EUSE, "learning rate is %g, allowed are positive numbers", s->lr);
     LW_CHECK(s->weight_decay >= 0, LW_EUSE, "weight_decay is %g, allowed are numbers from 0", s->weight_decay);
     LW_CHECK(s->clip_norm >= 0, LW_EUSE, "clip_norm is %g, allowed are numbers from 0 (none)", s->clip_norm);
+    LW_CHECK(s->clip_value >= 0, LW_EUSE, "clip_value is %g, allowed are numbers from 0 (none)", s->clip_value);
     LW_CHECK(s->warmup >= 0, LW_EUSE, "warmup is %lld epochs, allowed are numbers from 0", (long long)s->warmup);
     LW_CHECK(s->lr_param_scale > 0, LW_EUSE, "lr_param_scale is %g, allowed are positive numbers", s->lr_param_scale);
-    if (s->kind == LW_OPTIMIZER_SGD) {
+    if (s->kind == LW_OPTIMIZER_SGD || s->kind == LW_OPTIMIZER_RMSPROP) {
         LW_CHECK(s->momentum >= 0 && s->momentum < 1, LW_EUSE, "momentum is %g, allowed are 0 to below 1", s->momentum);
         LW_CHECK(
             !s->nesterov || s->momentum > 0, LW_EUSE, "nesterov is set with momentum 0, allowed are 0 < momentum < 1");
-    } else {
+    }
+    if (s->kind != LW_OPTIMIZER_SGD) {
         LW_CHECK(s->beta1 >= 0 && s->beta1 < 1, LW_EUSE, "beta1 is %g, allowed are 0 to below 1", s->beta1);
         LW_CHECK(s->beta2 >= 0 && s->beta2 < 1, LW_EUSE, "beta2 is %g, allowed are 0 to below 1", s->beta2);
         LW_CHECK(s->epsilon > 0, LW_EUSE, "epsilon is %g, allowed are positive numbers", s->epsilon);
@@ -34,12 +38,23 @@ lw_err optimizer_check(const lw_optimizer_spec *s, int64_t epochs) {
 }
 
 int optimizer_moments(const lw_optimizer_spec *spec) {
-    if (spec->kind != LW_OPTIMIZER_SGD) return 2;
-    return spec->momentum > 0 ? 1 : 0;
+    int moving = spec->momentum > 0;
+    switch (spec->kind) {
+    case LW_OPTIMIZER_SGD:
+        return moving;
+    case LW_OPTIMIZER_ADAM:
+    case LW_OPTIMIZER_ADAMW:
+        break;
+    case LW_OPTIMIZER_RMSPROP:
+        return 1 + moving + spec->centred;
+    }
+    return 2;
 }
 
 const char *optimizer_moment_name(const lw_optimizer_spec *spec, int i) {
     if (spec->kind == LW_OPTIMIZER_SGD) return "momentum";
+    if (spec->kind == LW_OPTIMIZER_RMSPROP)
+        return i == 0 ? "mean_square" : i == 1 && spec->momentum > 0 ? "momentum" : "mean";
     return i == 0 ? "first_moment" : "second_moment";
 }
 
@@ -105,25 +120,95 @@ static double update_adam(const lw_optimizer_spec *s, double unbias1, double unb
     return *m * unbias1 / (sqrt(*v * unbias2) + s->epsilon);
 }
 
-void optimizer_step(const lw_optimizer_spec *spec, const lw_theta *theta, double lr, double factor, int64_t update,
-    const double *scale, const double *grad, double *const *moment, double *x) {
-    bool sgd = spec->kind == LW_OPTIMIZER_SGD, coupled = spec->kind != LW_OPTIMIZER_ADAMW;
-    double unbias1 = sgd ? 1 : 1 / (1 - pow(spec->beta1, (double)update));
-    double unbias2 = sgd ? 1 : 1 / (1 - pow(spec->beta2, (double)update));
-    bool moving = optimizer_moments(spec) > 0;
+/* mean square, then velocity (with momentum), then mean (centred) */
+static double update_rmsprop(const lw_optimizer_spec *s, double g, double *square, double *velocity, double *mean) {
+    *square = s->beta2 * *square + (1 - s->beta2) * g * g;
+    double power = *square;
+    if (mean) {
+        *mean = s->beta2 * *mean + (1 - s->beta2) * g;
+        power = fmax(power - *mean * *mean, 0);
+    }
+    double d = g / (sqrt(power) + s->epsilon);
+    if (!velocity) return d;
+    *velocity = s->momentum * *velocity + d;
+    return *velocity;
+}
+
+static double update_of(const lw_optimizer_spec *s, const double *unbias, double g, double *const *moment, int64_t i) {
+    int n = optimizer_moments(s);
+    bool moving = s->momentum > 0;
+    switch (s->kind) {
+    case LW_OPTIMIZER_SGD:
+        return update_sgd(s, g, n > 0 ? &moment[0][i] : NULL);
+    case LW_OPTIMIZER_ADAM:
+    case LW_OPTIMIZER_ADAMW:
+        break;
+    case LW_OPTIMIZER_RMSPROP:
+        return update_rmsprop(
+            s, g, &moment[0][i], moving ? &moment[1][i] : NULL, s->centred ? &moment[n - 1][i] : NULL);
+    }
+    return update_adam(s, unbias[0], unbias[1], g, &moment[0][i], &moment[1][i]);
+}
+
+/* The name by which groups know a block. */
+static void block_name(const lw_net *net, const lw_theta_block *block, size_t n, char *name) {
+    if (block->is_weight || block->is_delay) {
+        snprintf(name, n, "%s%s", lw_net_proj(net, block->proj).name, block->is_delay ? ".delay" : "");
+        return;
+    }
+    lw_pop_view pop = lw_net_pop(net, block->pop);
+    snprintf(name, n, "%s.%s", pop.name, pop.model->param[block->param].name);
+}
+
+lw_err optimizer_rules(const lw_optimizer_spec *spec, const lw_net *net, const lw_theta *theta, optimizer_rule *rule) {
+    for (int32_t b = 0; b < theta->n_blocks; b++)
+        rule[b] = (optimizer_rule){.lr = 1, .weight_decay = theta->block[b].is_weight ? spec->weight_decay : 0};
+    for (int32_t k = 0; k < spec->n_groups; k++) {
+        const lw_optimizer_group *group = &spec->group[k];
+        bool found = false;
+        for (int32_t b = 0; b < theta->n_blocks; b++) {
+            char name[512];
+            bool taken = false;
+            block_name(net, &theta->block[b], sizeof name, name);
+            if (fnmatch(group->match, name, 0) != 0) continue;
+            found = true;
+            for (int32_t before = 0; before < k; before++)
+                taken = taken || fnmatch(spec->group[before].match, name, 0) == 0;
+            if (taken) continue;
+            rule[b].lr = group->lr;
+            rule[b].frozen = group->freeze;
+            if (!isnan(group->weight_decay)) rule[b].weight_decay = group->weight_decay;
+        }
+        LW_CHECK(found, LW_EUSE,
+            "the group \"%s\" matches nothing that is learned; allowed are patterns of projections' names, "
+            "PROJECTION.delay and POPULATION.PARAMETER",
+            group->match);
+    }
+    return LW_OK;
+}
+
+void optimizer_freeze(const lw_theta *theta, const optimizer_rule *rule, double *grad) {
+    for (int32_t b = 0; b < theta->n_blocks; b++)
+        for (int64_t i = 0; rule[b].frozen && i < theta->block[b].count; i++)
+            grad[theta->block[b].offset + i] = 0;
+}
+
+void optimizer_step(const lw_optimizer_spec *spec, const lw_theta *theta, const optimizer_rule *rule, double lr,
+    double factor, int64_t update, const double *scale, const double *grad, double *const *moment, double *x) {
+    bool coupled = spec->kind != LW_OPTIMIZER_ADAMW;
+    const double unbias[2] = {1 / (1 - pow(spec->beta1, (double)update)), 1 / (1 - pow(spec->beta2, (double)update))};
     for (int32_t b = 0; b < theta->n_blocks; b++) {
         const lw_theta_block *block = &theta->block[b];
-        double decay = block->is_weight ? spec->weight_decay : 0;
-        for (int64_t i = block->offset; i < block->offset + block->count; i++) {
+        double decay = rule[b].weight_decay, rate = lr * rule[b].lr;
+        for (int64_t i = block->offset; !rule[b].frozen && i < block->offset + block->count; i++) {
             double unit = scale ? scale[i] : 1, g = factor * grad[i] * unit, shrink = 0;
+            if (spec->clip_value > 0) g = fmax(fmin(g, spec->clip_value), -spec->clip_value);
             if (coupled) {
                 g += decay * x[i];
             } else {
-                shrink = lr * decay * x[i];
+                shrink = rate * decay * x[i];
             }
-            double d = sgd ? update_sgd(spec, g, moving ? &moment[0][i] : NULL)
-                           : update_adam(spec, unbias1, unbias2, g, &moment[0][i], &moment[1][i]);
-            x[i] -= shrink + unit * (lr * d);
+            x[i] -= shrink + unit * (rate * update_of(spec, unbias, g, moment, i));
         }
     }
 }

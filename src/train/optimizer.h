@@ -7,7 +7,18 @@
 
 #include <lapwing/train.h>
 
-enum { OPTIMIZER_MOMENTS_MAX = 2 };
+enum { OPTIMIZER_MOMENTS_MAX = 3 };
+
+/** How a block of theta is learned. */
+typedef struct optimizer_rule {
+    double lr, weight_decay;
+    bool frozen;
+} optimizer_rule;
+/** rule: [n_blocks]. EUSE for a group that matches nothing. **Local**. */
+lw_err optimizer_rules(
+    const lw_optimizer_spec *spec, const lw_net *net, const lw_theta *theta, optimizer_rule *rule) LW_MUST_CHECK;
+/** 0 where a block is frozen. **Local**. */
+void optimizer_freeze(const lw_theta *theta, const optimizer_rule *rule, double *grad);
 
 /** **Local**. EUSE naming the setting, the value found and the values allowed. */
 lw_err optimizer_check(const lw_optimizer_spec *spec, int64_t epochs) LW_MUST_CHECK;
@@ -23,8 +34,8 @@ void optimizer_scale(
 /** Euclidean norm of grad * scale over the whole network. **Collective** over the partition. scale NULL: all 1. */
 double optimizer_norm(const lw_theta *theta, const lw_comm *part, const double *scale, const double *grad);
 /** x <- x - scale * update(factor * scale * grad). `update` counts from 1 (bias correction). moment:
- * [optimizer_moments][n_local]. scale NULL: all 1. **Local**. */
-void optimizer_step(const lw_optimizer_spec *spec, const lw_theta *theta, double lr, double factor, int64_t update,
-    const double *scale, const double *grad, double *const *moment, double *x);
+ * [optimizer_moments][n_local]. scale NULL: all 1. rule: [n_blocks]. **Local**. */
+void optimizer_step(const lw_optimizer_spec *spec, const lw_theta *theta, const optimizer_rule *rule, double lr,
+    double factor, int64_t update, const double *scale, const double *grad, double *const *moment, double *x);
 
 #endif

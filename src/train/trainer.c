@@ -19,6 +19,7 @@ struct lw_trainer {
     int n_team;
     order *order;
     lw_theta *theta;
+    optimizer_rule *rule; /* [theta->n_blocks] */
     int64_t n_batches;
     int n_moments, n_vectors;
     bool has_scale; /* some parameter is learned: the scales are a vector of the state */
@@ -55,6 +56,9 @@ static double *best_of(const lw_trainer *t) {
 
 static lw_err trainer_room(lw_trainer *t) {
     size_t n = (size_t)t->theta->n_local;
+    LW_TRY(lw_alloc((size_t)t->theta->n_blocks, sizeof *t->rule, "groups of what is learned", &t->rule));
+    LW_TRY(optimizer_rules(&t->spec.optimizer, t->net, t->theta, t->rule));
+    t->spec.optimizer.group = NULL; /* borrowed until here */
     t->n_moments = optimizer_moments(&t->spec.optimizer);
     for (int32_t b = 0; b < t->theta->n_blocks; b++)
         t->has_scale = t->has_scale || !t->theta->block[b].is_weight;
@@ -134,6 +138,7 @@ void lw_trainer_destroy(lw_trainer **trainer) {
         lw_free(t->vector[i]);
     lw_free(t->x);
     lw_free(t->grad);
+    lw_free(t->rule);
     lw_free(t->metrics);
     lw_free(t);
     *trainer = NULL;
@@ -230,6 +235,7 @@ static lw_err batch_train(lw_trainer *t) {
     const lw_optimizer_spec *spec = &t->spec.optimizer;
     pass_tally tally = {0};
     LW_TRY(batch_gradient(t, &tally));
+    optimizer_freeze(t->theta, t->rule, t->grad);
     double loss = pass_tally_loss(&tally), norm = optimizer_norm(t->theta, t->grid->part, scale_of(t), t->grad);
     /* loss and norm are equal on all ranks, so all leave here together */
     LW_CHECK(isfinite(loss) && isfinite(norm), LW_ENUM,
@@ -238,7 +244,7 @@ static lw_err batch_train(lw_trainer *t) {
     double factor = spec->clip_norm > 0 && norm > spec->clip_norm ? spec->clip_norm / norm : 1;
     s->updates++;
     lw_theta_get(t->theta, t->net, t->x);
-    optimizer_step(spec, t->theta, present_rate(t), factor, s->updates, scale_of(t), t->grad, t->vector, t->x);
+    optimizer_step(spec, t->theta, t->rule, present_rate(t), factor, s->updates, scale_of(t), t->grad, t->vector, t->x);
     lw_theta_put(t->theta, t->net, t->x);
     trainer_refresh(t);
     s->sum_loss += loss * tally.loss.counted;

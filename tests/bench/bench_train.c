@@ -4,7 +4,8 @@
  * projections dense, 5 % of the inputs firing, cross-entropy at every step. Prints one JSON line: medians of the
  * repeats, FLOPs counted as if everything were dense, and the rate of sgemm in the same run.
  *
- *   bench_train batch steps inputs neurons outputs [rate 0.06] [surrogate superspike] [threads 1] [repeats 5] [replicas 1] [slope]
+ *   bench_train batch steps inputs neurons outputs [rate 0.06] [surrogate superspike] [threads 1] [repeats 5] [replicas
+ * 1] [slope]
  *
  * The firing rate is reached by a search over the bias. Under mpirun the network is partitioned over the ranks.
  */
@@ -184,8 +185,8 @@ int main(int argc, char **argv) {
     lw_comm *world = NULL;
     lw_err err = lw_comm_start(&argc, &argv, &world);
     if (argc < 6) {
-        fprintf(stderr,
-            "bench_train batch steps inputs neurons outputs [rate] [surrogate] [threads] [repeats] [replicas] [slope]\n");
+        fprintf(stderr, "bench_train batch steps inputs neurons outputs [rate] [surrogate] [threads] [repeats] "
+                        "[replicas] [slope]\n");
         return 2;
     }
     b.batch = atol(argv[1]);
@@ -195,7 +196,8 @@ int main(int argc, char **argv) {
     b.outputs = atol(argv[5]);
     if (argc > 6) b.rate = atof(argv[6]);
     if (err == LW_OK && argc > 7) err = lw_surrogate_parse(argv[7], &b.surrogate.kind);
-    if (b.surrogate.kind == LW_SURROGATE_TRIANGLE || b.surrogate.kind == LW_SURROGATE_BOXCAR) b.surrogate.slope = argc > 11 ? atof(argv[11]) : 5;
+    if (b.surrogate.kind == LW_SURROGATE_TRIANGLE || b.surrogate.kind == LW_SURROGATE_BOXCAR)
+        b.surrogate.slope = argc > 11 ? atof(argv[11]) : 5;
     if (argc > 8) b.threads = atoi(argv[8]);
     if (argc > 9) b.repeats = atol(argv[9]) < MOST ? atol(argv[9]) : MOST - 1;
     b.source = (lw_batch_source){.payload = &b,

@@ -18,6 +18,13 @@ static lw_optimizer_spec spec_of(lw_optimizer_kind kind) {
     return s;
 }
 
+/* with the rules that a network without groups has */
+static void step(const lw_optimizer_spec *s, const optimizer_rule *rule, double lr, double factor, int64_t update,
+    const double *scale, const double *grad, double *const *moment, double *x) {
+    const optimizer_rule plain[2] = {{.lr = 1, .weight_decay = s->weight_decay}, {.lr = 1}};
+    optimizer_step(s, &theta, rule ? rule : plain, lr, factor, update, scale, grad, moment, x);
+}
+
 static const double curve[N] = {1, 0.5, 2, 4}, start[N] = {1, -2, 3, 0.5};
 
 TEST(sgd_shrinks_a_quadratic_by_a_fixed_factor) {
@@ -27,7 +34,7 @@ TEST(sgd_shrinks_a_quadratic_by_a_fixed_factor) {
     for (int64_t n = 1; n <= 20; n++) {
         for (int i = 0; i < N; i++)
             g[i] = curve[i] * x[i];
-        optimizer_step(&s, &theta, s.lr, 1, n, NULL, g, NULL, x);
+        step(&s, NULL, s.lr, 1, n, NULL, g, NULL, x);
         for (int i = 0; i < N; i++)
             CHECK_REL(x[i], start[i] * pow(1 - s.lr * curve[i], (double)n), 1e-12);
     }
@@ -44,7 +51,7 @@ TEST(momentum_is_the_heavy_ball) {
         memcpy(now, x, sizeof now);
         for (int i = 0; i < N; i++)
             g[i] = curve[i] * x[i];
-        optimizer_step(&s, &theta, s.lr, 1, n, NULL, g, moment, x);
+        step(&s, NULL, s.lr, 1, n, NULL, g, moment, x);
         for (int i = 0; i < N; i++)
             CHECK_CLOSE(x[i], now[i] + 0.9 * (now[i] - old[i]) - 0.1 * g[i], 1e-13);
         memcpy(old, now, sizeof old);
@@ -52,7 +59,7 @@ TEST(momentum_is_the_heavy_ball) {
     s.nesterov = true;
     memset(v, 0, sizeof v);
     memcpy(x, start, sizeof x);
-    optimizer_step(&s, &theta, s.lr, 1, 1, NULL, g, moment, x);
+    step(&s, NULL, s.lr, 1, 1, NULL, g, moment, x);
     for (int i = 0; i < N; i++)
         CHECK_CLOSE(x[i], start[i] - 1.9 * 0.1 * g[i], 1e-14);
 }
@@ -63,7 +70,7 @@ TEST(adam_steps_by_lr_under_a_constant_gradient) {
     s.epsilon = 1e-30;
     memcpy(x, start, sizeof x);
     for (int64_t n = 1; n <= 30; n++) {
-        optimizer_step(&s, &theta, s.lr, 1, n, NULL, g, moment, x);
+        step(&s, NULL, s.lr, 1, n, NULL, g, moment, x);
         for (int i = 0; i < N; i++)
             CHECK_CLOSE(x[i], start[i] - (double)n * 0.1 * (g[i] > 0 ? 1 : -1), 1e-11);
     }
@@ -75,7 +82,7 @@ TEST(decay_acts_on_weights_only) {
     s.weight_decay = 0.05;
     memcpy(x, start, sizeof x);
     for (int64_t n = 1; n <= 10; n++)
-        optimizer_step(&s, &theta, s.lr, 1, n, NULL, g, moment, x);
+        step(&s, NULL, s.lr, 1, n, NULL, g, moment, x);
     for (int i = 0; i < N; i++)
         CHECK_REL(x[i], i < 2 ? start[i] * pow(1 - 0.1 * 0.05, 10) : start[i], 1e-13);
     s = spec_of(LW_OPTIMIZER_ADAM); /* decay through the gradient: the first step is lr towards zero */
@@ -83,7 +90,7 @@ TEST(decay_acts_on_weights_only) {
     memset(m, 0, sizeof m);
     memset(v, 0, sizeof v);
     memcpy(x, start, sizeof x);
-    optimizer_step(&s, &theta, s.lr, 1, 1, NULL, g, moment, x);
+    step(&s, NULL, s.lr, 1, 1, NULL, g, moment, x);
     for (int i = 0; i < N; i++)
         CHECK_CLOSE(x[i], i < 2 ? start[i] - 0.1 * (start[i] > 0 ? 1 : -1) : start[i], 1e-6);
 }
@@ -93,12 +100,12 @@ TEST(scales_are_a_change_of_units) {
     lw_optimizer_spec s = spec_of(LW_OPTIMIZER_SGD);
     double x[N], g[N] = {1, -2, 3, -4}, scale[N] = {1, 1, 20, 20}, m[N] = {0}, v[N] = {0}, *moment[] = {m, v};
     memcpy(x, start, sizeof x);
-    optimizer_step(&s, &theta, s.lr, 0.5, 1, scale, g, NULL, x);
+    step(&s, NULL, s.lr, 0.5, 1, scale, g, NULL, x);
     for (int i = 0; i < N; i++)
         CHECK_CLOSE(x[i], start[i] - 0.1 * scale[i] * scale[i] * 0.5 * g[i], 1e-13);
     s = spec_of(LW_OPTIMIZER_ADAM);
     memcpy(x, start, sizeof x);
-    optimizer_step(&s, &theta, s.lr, 1, 1, scale, g, moment, x);
+    step(&s, NULL, s.lr, 1, 1, scale, g, moment, x);
     for (int i = 0; i < N; i++)
         CHECK_CLOSE(x[i], start[i] - 0.1 * scale[i] * (g[i] > 0 ? 1 : -1), 1e-7);
 }
@@ -156,6 +163,102 @@ TEST(norm_and_scale_look_at_the_whole_network) {
     lw_comm_stop(&world);
 }
 
+/* a constant gradient: after n steps the mean square is g^2 (1 - rho^n), the mean g (1 - rho^n) */
+TEST(rmsprop_divides_by_what_it_saw) {
+    for (int centred = 0; centred < 2; centred++)
+        for (int moving = 0; moving < 2; moving++) {
+            lw_optimizer_spec s = spec_of(LW_OPTIMIZER_RMSPROP);
+            double x[N], m[3][N] = {{0}}, *moment[] = {m[0], m[1], m[2]}, velocity[N] = {0}, want[N];
+            s.beta2 = 0.9;
+            s.epsilon = 1e-3;
+            s.centred = centred;
+            s.momentum = moving ? 0.8 : 0;
+            CHECK_OK(optimizer_check(&s, 1));
+            CHECK_INT(optimizer_moments(&s), 1 + moving + centred);
+            CHECK_STR(optimizer_moment_name(&s, 0), "mean_square");
+            CHECK_STR(optimizer_moment_name(&s, moving + centred), centred  ? "mean"
+                                                                   : moving ? "momentum"
+                                                                            : "mean_square");
+            memcpy(x, start, sizeof x);
+            memcpy(want, start, sizeof want);
+            for (int64_t n = 1; n <= 5; n++) {
+                step(&s, NULL, s.lr, 1, n, NULL, curve, moment, x);
+                for (int i = 0; i < N; i++) {
+                    double seen = 1 - pow(0.9, (double)n), g = curve[i];
+                    double power = centred ? g * g * (seen - seen * seen) : g * g * seen;
+                    velocity[i] = s.momentum * velocity[i] + g / (sqrt(power) + 1e-3);
+                    want[i] -= 0.1 * velocity[i];
+                    CHECK_REL(x[i], want[i], 1e-12);
+                }
+            }
+        }
+}
+
+TEST(components_are_clipped_after_the_norm) {
+    lw_optimizer_spec s = spec_of(LW_OPTIMIZER_SGD);
+    const double g[N] = {3, -3, 0.5, -40};
+    double x[N] = {0};
+    s.clip_value = 0.75;
+    step(&s, NULL, 1, 0.5, 1, NULL, g, NULL, x);
+    CHECK_CLOSE(x[0], -0.75, 0);
+    CHECK_CLOSE(x[1], 0.75, 0);
+    CHECK_CLOSE(x[2], -0.25, 0);
+    CHECK_CLOSE(x[3], 0.75, 0);
+    s.clip_value = -1;
+    CHECK_FAILS(optimizer_check(&s, 1), LW_EUSE, "clip_value is -1");
+}
+
+TEST(groups_have_their_own_rate_and_decay) {
+    lw_optimizer_spec s = spec_of(LW_OPTIMIZER_SGD);
+    const optimizer_rule rule[2] = {{.lr = 0.5, .weight_decay = 0.2}, {.lr = 3, .frozen = true}};
+    double x[N], g[N] = {1, 1, 1, 1};
+    memcpy(x, start, sizeof x);
+    optimizer_freeze(&theta, rule, g);
+    CHECK(g[0] == 1 && g[1] == 1 && g[2] == 0 && g[3] == 0);
+    step(&s, rule, 0.1, 1, 1, NULL, curve, NULL, x);
+    for (int i = 0; i < 2; i++)
+        CHECK_CLOSE(x[i], start[i] - 0.05 * (curve[i] + 0.2 * start[i]), 1e-15);
+    CHECK(x[2] == start[2] && x[3] == start[3]);
+}
+
+/* the first pattern that fits a name counts; a pattern for nothing is an error */
+TEST(patterns_choose_blocks) {
+    lw_comm *world = NULL;
+    CHECK_OK(lw_comm_start(NULL, NULL, &world));
+    uint8_t learn[16] = {0};
+    const lw_model *li = lw_model_builtin("li");
+    learn[0] = 1;
+    lw_population_spec pop[] = {
+        {.name = "a", .model = li, .size = 3, .learn = learn}, {.name = "b", .model = li, .size = 2, .learn = learn}};
+    lw_projection_spec proj[] = {{.name = "a_b", .post = 1, .rule = LW_RULE_ALL_TO_ALL, .learn = true},
+        {.name = "a_a", .rule = LW_RULE_ALL_TO_ALL, .autapses = true, .learn = true}};
+    for (int j = 0; j < 2; j++)
+        proj[j].weight = proj[j].delay = lw_dist_number(1);
+    lw_net_spec spec = {.seed = 1, .dt = 1, .n_pop = 2, .n_proj = 2, .pop = pop, .proj = proj, .weight_type = LW_F64};
+    lw_net *net = NULL;
+    lw_theta *all = NULL;
+    CHECK_OK(lw_net_create(world, &spec, &net));
+    CHECK_OK(lw_theta_create(net, &all));
+    lw_optimizer_group group[] = {{.match = "a_b", .lr = 2, .weight_decay = NAN},
+        {.match = "a*", .lr = 0.1, .weight_decay = 0, .freeze = true},
+        {.match = "b.tau_mem", .lr = 7, .weight_decay = NAN}};
+    lw_optimizer_spec s = spec_of(LW_OPTIMIZER_SGD);
+    optimizer_rule rule[4];
+    s.weight_decay = 0.3;
+    s.group = group;
+    s.n_groups = 3;
+    CHECK_INT(all->n_blocks, 4); /* a_b, a_a, a.tau_mem, b.tau_mem */
+    CHECK_OK(optimizer_rules(&s, net, all, rule));
+    CHECK(rule[0].lr == 2 && rule[0].weight_decay == 0.3 && !rule[0].frozen);
+    CHECK(rule[1].lr == 0.1 && rule[1].weight_decay == 0 && rule[1].frozen);
+    CHECK(rule[2].frozen && !rule[3].frozen && rule[3].lr == 7 && rule[3].weight_decay == 0);
+    group[2].match = "c*";
+    CHECK_FAILS(optimizer_rules(&s, net, all, rule), LW_EUSE, "\"c*\" matches nothing");
+    lw_theta_destroy(&all);
+    lw_net_destroy(&net);
+    lw_comm_stop(&world);
+}
+
 TEST(impossible_settings_are_refused) {
     lw_optimizer_spec s = spec_of(LW_OPTIMIZER_SGD);
     CHECK_OK(optimizer_check(&s, 1));
@@ -172,4 +275,6 @@ TEST(impossible_settings_are_refused) {
 CHECK_MAIN(CASE(sgd_shrinks_a_quadratic_by_a_fixed_factor), CASE(momentum_is_the_heavy_ball),
     CASE(adam_steps_by_lr_under_a_constant_gradient), CASE(decay_acts_on_weights_only),
     CASE(scales_are_a_change_of_units), CASE(schedules_at_their_corners),
-    CASE(norm_and_scale_look_at_the_whole_network), CASE(impossible_settings_are_refused))
+    CASE(norm_and_scale_look_at_the_whole_network), CASE(rmsprop_divides_by_what_it_saw),
+    CASE(components_are_clipped_after_the_norm), CASE(groups_have_their_own_rate_and_decay),
+    CASE(patterns_choose_blocks), CASE(impossible_settings_are_refused))

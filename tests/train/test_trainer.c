@@ -301,12 +301,13 @@ static void copy_state(lw_trainer *from, lw_trainer *to) {
 TEST(stop_and_resume_is_uninterrupted) {
     lw_comm *world = world_start();
     int replicas = lw_comm_size(world) % 2 == 0 ? 2 : 1;
-    for (int kind = 0; kind < 3; kind++)
+    for (int kind = 0; kind < 4; kind++)
         for (int stop = 1; stop <= 7; stop += 2) {
             job whole = job_of(true), first, second;
             toy_net_spec net = spiking(kind == 1);
             whole.spec.optimizer.kind = (lw_optimizer_kind)kind;
             whole.spec.optimizer.momentum = 0.9;
+            whole.spec.optimizer.centred = true;
             whole.spec.optimizer.warmup = 2;
             whole.spec.validation = 0.1;
             net.weight_type = kind == 2 ? LW_F32 : LW_F64;
