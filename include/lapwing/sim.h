@@ -291,6 +291,9 @@ typedef struct lw_tape_seed {
     /** NULL, or told once per block of theta that its gradient is complete, in an order that is the same for all ranks
      * with the same part of the network: so that sums over replicas can begin while other blocks are still gathered. */
     void (*ready)(void *payload, int block);
+    /** The sweep ends before this recorded step: the state there and what was emitted earlier count as constants, as if
+     * the recording began there; no seed is asked for earlier steps. state0_adj is of the state before it. 0: all. */
+    int64_t first;
 } lw_tape_seed;
 /** Adjoint sweep. **Collective**. grad: [theta->n_local] doubles, accumulated (not zeroed). state0_adj: NULL, or per
  * population and state variable arrays [n_local, width] (double) that receive the derivative with respect to the state

@@ -107,6 +107,9 @@ typedef struct lw_train_spec {
     /* > 1: so many threads of each rank share the samples of training batches, each with an engine of its own. Where a
      * replica is one rank; else one thread. Batch must be a multiple of replicas * threads (and of lanes) */
     int32_t threads;
+    /* the first so many steps of a sequence run without gradient: the sweep back ends there. 0: none; below the number
+     * of steps. Losses and rates count them as ever (lw_loss.skip leaves them out) */
+    int64_t burn_in;
 } lw_train_spec;
 /** Adam with learning rate 1e-3, cross-entropy at every step, superspike; populations and the like remain to be set. */
 static inline lw_train_spec lw_train_spec_default(void) {

@@ -175,21 +175,21 @@ static void step_back(
         back_f32(v, n_post, sim->width, (const float *)(const void *)p->in_adj, s, x, x_adj, w_grad, d_grad);
 }
 
-void lag_back(lw_sim *sim, lag_sweep *lag, int pop, int64_t t, int64_t t0, const sweep_ring *slots, const bool *active,
-    void *const *in_adj, double *grad) {
+void lag_back(lw_sim *sim, lag_sweep *lag, int pop, int64_t t, int64_t first, int64_t t0, const sweep_ring *slots,
+    const bool *active, void *const *in_adj, double *grad) {
     for (int32_t i = 0; i < lag->n; i++) {
         lag_proj *p = &lag->proj[i];
         const lw_proj_view *v = &sim->proj[p->proj];
         if (v->post != pop) continue;
-        step_back(sim, p, t - 1, t0, in_adj[v->port], t > 0 && active[v->pre] ? slots : NULL, grad);
+        step_back(sim, p, t - 1, t0, in_adj[v->port], t > first && active[v->pre] ? slots : NULL, grad);
     }
 }
 
-void lag_back_end(lw_sim *sim, lag_sweep *lag, int64_t t0, const bool *active, double *grad) {
+void lag_back_end(lw_sim *sim, lag_sweep *lag, int64_t first, int64_t t0, const bool *active, double *grad) {
     for (int32_t i = 0; i < lag->n && grad; i++) {
         lag_proj *p = &lag->proj[i];
         if (!active[sim->proj[p->proj].post]) continue;
-        for (int64_t s = -2; s >= -p->depth; s--)
+        for (int64_t s = first - 2; s >= first - p->depth; s--)
             step_back(sim, p, s, t0, NULL, NULL, grad);
     }
 }

@@ -43,10 +43,10 @@ lw_err lag_plan(const lw_sim *sim, const lw_theta *theta, struct sweep_memory *m
 void lag_clear(const lw_sim *sim, lag_sweep *lag);
 /** The adjoints of population pop's inputs at recorded step t, by port: adds to the adjoints of what was emitted at
  * t - 1 (slots; active: [n_pop] sources that want it) and, grad not NULL, to gradients. t descends. */
-void lag_back(lw_sim *sim, lag_sweep *lag, int pop, int64_t t, int64_t t0, const struct sweep_ring *slots,
-    const bool *active, void *const *in_adj, double *grad);
+void lag_back(lw_sim *sim, lag_sweep *lag, int pop, int64_t t, int64_t first, int64_t t0,
+    const struct sweep_ring *slots, const bool *active, void *const *in_adj, double *grad);
 /** After step 0: gradients from values that were in flight before the recording. */
-void lag_back_end(lw_sim *sim, lag_sweep *lag, int64_t t0, const bool *active, double *grad);
+void lag_back_end(lw_sim *sim, lag_sweep *lag, int64_t first, int64_t t0, const bool *active, double *grad);
 /** in_tan += what tangents of sources (slots, or NULL) and directions of weights and delays make of step t. */
 void lag_push(lw_sim *sim, lag_sweep *lag, int proj, int64_t t, int64_t t0, const struct sweep_ring *slots,
     const double *direction, void *in_tan);

@@ -49,7 +49,7 @@ static void slice_back(
 }
 
 /* From the inputs of population p at step t to the slots that sent them. */
-static void inputs_back(lw_tape *tape, int p, int64_t t) {
+static void inputs_back(lw_tape *tape, int p, int64_t t, int64_t first) {
     lw_sim *sim = tape->sim;
     tape_room *room = tape->room;
     for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
@@ -58,7 +58,7 @@ static void inputs_back(lw_tape *tape, int p, int64_t t) {
         if (!room->active[proj->pre] || proj->lag_max) continue;
         for (int s = 0; s < proj->n_slices; s++) {
             const lw_slice *slice = &proj->slice[s];
-            if (slice->delay > t) continue; /* sent before the recording: a constant */
+            if (slice->delay > t - first) continue; /* sent before the sweep's first step: a constant */
             slice_back(tape, proj, slice, t - slice->delay, room->input[proj->port],
                 sweep_ring_at(&room->slot, t - slice->delay) + pre_begin);
         }
@@ -85,8 +85,9 @@ static void pop_back(lw_tape *tape, int p, int64_t t, const lw_tape_seed *seed, 
     pop->kernel->fire_adj(&a);
     pop->kernel->update_adj(&a);
     if (grad) sweep_grad_add(sim, tape->theta, &room->grad, p, tape->t0 + t, room->input, grad);
-    inputs_back(tape, p, t);
-    lag_back(sim, &room->lag, p, t, tape->t0, &room->slot, room->active, (void *const *)input, grad);
+    int64_t first = seed ? seed->first : 0;
+    inputs_back(tape, p, t, first);
+    lag_back(sim, &room->lag, p, t, first, tape->t0, &room->slot, room->active, (void *const *)input, grad);
 }
 
 static void epoch_back(lw_tape *tape, int64_t begin, int64_t end, const lw_tape_seed *seed, double *grad) {
@@ -123,7 +124,10 @@ static void params_back(lw_tape *tape, double *grad) {
 
 lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, double *const *const *state0_adj) {
     lw_sim *sim = tape->sim;
+    int64_t first = seed ? seed->first : 0;
     LW_TRY(tape_check(tape));
+    LW_CHECK(first >= 0 && first <= tape->n_steps, LW_EUSE, "the sweep ends at step %lld, allowed are 0 to %lld",
+        (long long)first, (long long)tape->n_steps);
     LW_TRY(tape_room_ready(tape));
     tape_room *room = tape->room;
     for (int p = 0; p < sim->n_pop; p++)
@@ -133,12 +137,13 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
         if (room->packed_weight[k] && room->active[sim->proj[k].pre])
             dense_pack(sim, &sim->proj[k], room->packed_weight[k]);
     unsigned mode = engine_fp_begin();
-    for (int64_t end = tape->n_steps; end > 0;) {
+    for (int64_t end = tape->n_steps; end > first;) {
         int64_t begin = (end - 1) / sim->epoch * sim->epoch;
+        if (begin < first) begin = first;
         epoch_back(tape, begin, end, seed, grad);
         end = begin;
     }
-    lag_back_end(sim, &room->lag, tape->t0, room->active, grad);
+    lag_back_end(sim, &room->lag, first, tape->t0, room->active, grad);
     if (grad) sweep_grad_end(sim, tape->theta, &room->grad, seed, grad);
     engine_fp_end(mode);
     if (grad && tape->theta) params_back(tape, grad);

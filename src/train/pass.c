@@ -44,6 +44,9 @@ static lw_err spec_check(const lw_grid *grid, const lw_net *net, const lw_train_
         "input population is number %d, allowed are 0 to %d", spec->input_pop, n_pop - 1);
     LW_CHECK(loss->skip >= 0 && loss->skip < n_steps, LW_EUSE, "skip is %lld, allowed are 0 to %lld (of %lld steps)",
         (long long)loss->skip, (long long)n_steps - 1, (long long)n_steps);
+    LW_CHECK(spec->burn_in >= 0 && spec->burn_in < n_steps, LW_EUSE,
+        "burn_in is %lld, allowed are 0 to %lld (of %lld steps)", (long long)spec->burn_in, (long long)n_steps - 1,
+        (long long)n_steps);
     LW_CHECK(loss->label_smoothing >= 0 && loss->label_smoothing < 1, LW_EUSE,
         "label_smoothing is %g, allowed are 0 to below 1", loss->label_smoothing);
     LW_CHECK(loss->rate_weight >= 0, LW_EUSE, "rate weight is %g, allowed are numbers from 0", loss->rate_weight);
@@ -163,7 +166,7 @@ bool pass_seed(void *payload, int pop, int64_t t, void *out_adj) {
 }
 
 lw_err pass_backward(pass *p, double *grad) {
-    lw_tape_seed seed = {.payload = p, .seed = pass_seed};
+    lw_tape_seed seed = {.payload = p, .seed = pass_seed, .first = p->spec.burn_in};
     return lw_tape_backward(p->tape, &seed, grad, NULL);
 }
 
@@ -176,7 +179,7 @@ static void block_ready(void *payload, int block) {
 }
 
 lw_err pass_backward_sum(pass *p, const lw_theta *theta, double *grad) {
-    lw_tape_seed seed = {.payload = p, .seed = pass_seed, .ready = block_ready};
+    lw_tape_seed seed = {.payload = p, .seed = pass_seed, .ready = block_ready, .first = p->spec.burn_in};
     lw_err err = LW_OK;
     if (!p->sum) {
         err = lw_alloc((size_t)theta->n_blocks, sizeof(lw_comm_sum *), "sums over replicas", &p->sum);

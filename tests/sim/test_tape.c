@@ -91,10 +91,11 @@ typedef struct linear_loss {
     const bench *b;
     int lane0;
     double sum, size; /* of what a sink or an output adds; and of its absolute values */
+    int64_t shift;    /* recorded step 0 is this step of the loss */
 } linear_loss;
 
 static double loss_seed(const linear_loss *loss, int pop, int64_t t, int64_t j, int32_t lane) {
-    return key_normal(77, lw_net_pop(loss->b->net, pop).gid[j] * 1000 + t, loss->lane0 + lane) + 0.3;
+    return key_normal(77, lw_net_pop(loss->b->net, pop).gid[j] * 1000 + loss->shift + t, loss->lane0 + lane) + 0.3;
 }
 static void loss_add(void *payload, int pop, int64_t t, const void *out) {
     linear_loss *loss = payload;
@@ -438,6 +439,43 @@ TEST(gradient_on_any_ranks) {
     lw_comm_stop(&world);
 }
 
+/* A sweep that ends at a step is the sweep of a recording that begins there; steps within and between epochs. */
+TEST(sweep_ends_early) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, some_model());
+    static const int64_t firsts[] = {1, 4, 7, STEPS - 1};
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++)
+        for (size_t f = 0; f < sizeof firsts / sizeof *firsts; f++) {
+            lw_sim_options o = bench_options(&drive, 2);
+            int64_t first = firsts[f];
+            bench b = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+            bench late = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+            lw_tape *tape = record(&b, STEPS), *late_tape = NULL;
+            CHECK_OK(lw_tape_create(late.sim, STEPS - first, late.theta, &late_tape));
+            CHECK_OK(lw_sim_advance(late.sim, BEFORE + first, NULL));
+            CHECK_OK(lw_tape_forward(late_tape, STEPS - first));
+            int64_t n = b.theta->n_local;
+            double *grad = calloc((size_t)n + 1, sizeof *grad), *wanted = calloc((size_t)n + 1, sizeof *wanted);
+            linear_loss loss = {.b = &b}, late_loss = {.b = &late, .shift = first};
+            lw_tape_seed seed = {.payload = &loss, .seed = loss_adjoint, .first = first};
+            lw_tape_seed late_seed = {.payload = &late_loss, .seed = loss_adjoint};
+            CHECK_OK(lw_tape_backward(tape, &seed, grad, NULL));
+            CHECK_OK(lw_tape_backward(late_tape, &late_seed, wanted, NULL));
+            double scale = norm(n, wanted);
+            CHECK(scale > 0 || n == 0);
+            for (int64_t i = 0; i < n; i++)
+                CHECK_CLOSE(grad[i], wanted[i], 1e-12 * scale);
+            seed.first = STEPS + 1;
+            CHECK_INT(lw_tape_backward(tape, &seed, grad, NULL), LW_EUSE);
+            free(grad), free(wanted);
+            lw_tape_destroy(&tape), lw_tape_destroy(&late_tape);
+            bench_destroy(&b), bench_destroy(&late);
+        }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
 TEST(lanes_add) {
     lw_comm *world = world_make(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
@@ -530,4 +568,5 @@ TEST(memory_is_predicted) {
 }
 
 CHECK_MAIN(CASE(adjoint_is_transpose), CASE(adjoint_of_many_steps), CASE(tangent_is_derivative),
-    CASE(gradient_on_any_ranks), CASE(lanes_add), CASE(float_is_close_to_double), CASE(memory_is_predicted))
+    CASE(gradient_on_any_ranks), CASE(sweep_ends_early), CASE(lanes_add), CASE(float_is_close_to_double),
+    CASE(memory_is_predicted))
