@@ -274,12 +274,23 @@ typedef struct lw_tape lw_tape;
  * gradients. Keeps, per neuron and step, only what the model's need masks name. **Collective**. */
 lw_err lw_tape_create(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) LW_MUST_CHECK;
 void lw_tape_destroy(lw_tape **tape);
+/** A tape that records `segment` steps at a time (rounded up to epochs): a forward run leaves the engine's state at the
+ * beginning of each segment and what populations emitted (spikes as bits), and the adjoint sweep records segment by
+ * segment anew, from the last to the first (Chen et al. 2016, arXiv 1604.06174). The result is the same; afterwards the
+ * engine stands within the first segment and the recording is gone. keep: [n_pop] populations whose lw_tape_output is
+ * wanted for all steps; others answer for the segment in work only. No tangent sweep. **Collective**. */
+lw_err lw_tape_create_segments(lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep,
+    const lw_theta *theta, lw_tape **out) LW_MUST_CHECK;
+/** Predicted bytes of such a tape on this rank. */
+int64_t lw_tape_bytes_segments(
+    const lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep, const lw_theta *theta);
 /** Predicted bytes of such a tape on this rank. */
 int64_t lw_tape_bytes(const lw_sim *sim, int64_t max_steps, const lw_theta *theta);
 /** Run n_steps from the engine's present state, recording. **Collective**. The former content is dropped. */
 lw_err lw_tape_forward(lw_tape *tape, int64_t n_steps) LW_MUST_CHECK;
 int64_t lw_tape_steps(const lw_tape *tape);
-/** Values emitted by a population at recorded step t (0-based): real [n_local, width]. */
+/** Values emitted by a population at recorded step t (0-based): real [n_local, width]. With segments: until the next
+ * call for this population. */
 const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t);
 
 /** Adds the derivative of the loss with respect to the values emitted by population `pop` at step t into out_adj, real

@@ -5,6 +5,7 @@
 #include "experiment.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static lw_err optimizer(const yaml_tree_node *map, lw_optimizer_spec *o) {
@@ -124,6 +125,27 @@ static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
     return LW_OK;
 }
 
+/* A number of bytes with its unit, such as 4 GB. */
+static lw_err memory(const yaml_tree_node *map, int64_t *bytes) {
+    static const struct {
+        const char *unit;
+        double bytes;
+    } units[] = {{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
+    const yaml_tree_node *node = yaml_get(map, "memory");
+    if (!node) return LW_OK;
+    if (node->kind == YAML_SCALAR) {
+        char *end = NULL;
+        double number = strtod(node->text, &end);
+        end += strspn(end, " ");
+        for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+            if (strcmp(end, units[i].unit) != 0 || !(number > 0 && number * units[i].bytes < 1e18)) continue;
+            *bytes = (int64_t)(number * units[i].bytes);
+            return LW_OK;
+        }
+    }
+    return yaml_fail(node, "a positive number with kB, MB, GB or TB");
+}
+
 /* Samples per piece of a batch: false, true (the largest divisor of the batch up to 8), or a number. */
 static lw_err reproducible(const yaml_tree_node *map, int64_t batch, int32_t *lanes) {
     const yaml_tree_node *node = yaml_get(map, "reproducible");
@@ -145,7 +167,7 @@ static lw_err reproducible(const yaml_tree_node *map, int64_t batch, int32_t *la
 lw_err experiment_train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
         "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "precision", "replicas",
-        "reproducible", "groups", "burn_in", "initialize", "seed", NULL};
+        "reproducible", "groups", "burn_in", "memory", "initialize", "seed", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
                                                                               "float", "double", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");
@@ -183,6 +205,7 @@ lw_err experiment_train(reader *r) {
         LW_TRY(yaml_int(map, "replicas", false, 1, INT32_MAX, &replicas));
     LW_TRY(yaml_int(map, "seed", false, 0, INT64_MAX, &seed));
     LW_TRY(reproducible(map, batch, &t->lanes));
+    LW_TRY(memory(map, &t->memory));
     t->batch = (int32_t)batch;
     t->threads = r->x->net.threads;
     t->precision = precision ? LW_F64 : LW_F32;

@@ -117,11 +117,25 @@ typedef struct tape_room {
     lag_sweep lag;
 } tape_room;
 
+/** Of a tape in segments: where each begins, and what was emitted in all steps (segment.c). */
+typedef struct tape_segments {
+    int64_t length, most; /* steps of a segment, segments of max_steps */
+    char *snapshot;       /* [most][bytes] */
+    int64_t snapshot_bytes;
+    char **value;         /* [n_pop] real [max_steps][n_local, width] of kept graded populations */
+    uint64_t **bits;      /* [n_pop] [max_steps][words] of kept spiking populations */
+    void **row;           /* [n_pop] real [n_local, width]: bits as numbers */
+    int64_t *spike_count; /* [n_local of the net] while steps are run again */
+    bool again;
+} tape_segments;
+
 struct lw_tape {
     lw_sim *sim;
     const lw_theta *theta;
     int64_t max_steps, n_steps;
-    int64_t t0;    /* engine step of recorded step 0 */
+    int64_t t0;         /* engine step of recorded step 0 */
+    int64_t begin, end; /* recorded steps that `pop` holds: all of them without segments */
+    tape_segments *segments;
     tape_pop *pop; /* [n_pop] */
     sweep_memory memory;
     tape_room *room; /* of the sweeps, which are never both in work */
@@ -134,6 +148,20 @@ typedef struct tape_point {
 lw_kernel_args tape_args(const lw_tape *tape, int p, int64_t t, tape_point *at);
 /** The recording is complete and the engine still stands at its end. */
 lw_err tape_check(const lw_tape *tape) LW_MUST_CHECK;
+/** Record the steps [begin, end) of a run, from where the engine stands. **Collective**. */
+lw_err tape_record(lw_tape *tape, int64_t begin, int64_t end) LW_MUST_CHECK;
+/* segment.c; all **Local** but segment_load */
+lw_err segments_plan(const lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep, sweep_memory *m,
+    tape_segments *out) LW_MUST_CHECK;
+/** Note the state before recorded step t, the beginning of a segment; what population p emitted at recorded step t. */
+void segment_note(lw_tape *tape, int64_t t);
+void segment_emit(lw_tape *tape, int p, int64_t t);
+/** What a kept population emitted at recorded step t. */
+const void *segment_output(const lw_tape *tape, int p, int64_t t);
+/** Go back and record the segment that ends at recorded step `end` again. **Collective**. */
+lw_err segment_load(lw_tape *tape, int64_t end) LW_MUST_CHECK;
+/** Spike counts as they were before anything was run again. */
+void segments_end(lw_tape *tape);
 /** Take (or, when memory.dry, count) the room of the sweeps. **Local**. */
 lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room) LW_MUST_CHECK;
 /** Make the room on first use and clear it. **Collective**. */

@@ -139,7 +139,7 @@ lw_err tape_room_ready(lw_tape *tape) {
     return LW_OK;
 }
 
-int64_t lw_tape_bytes(const lw_sim *sim, int64_t max_steps, const lw_theta *theta) {
+static int64_t bytes_of(const lw_sim *sim, int64_t max_steps, const lw_theta *theta) {
     sweep_memory record = {.dry = true};
     tape_room room = {.memory.dry = true};
     lw_err err = LW_OK;
@@ -154,25 +154,53 @@ int64_t lw_tape_bytes(const lw_sim *sim, int64_t max_steps, const lw_theta *thet
     return record.bytes + room.memory.bytes + (more > 0 ? more : 0) * per_step;
 }
 
+int64_t lw_tape_bytes(const lw_sim *sim, int64_t max_steps, const lw_theta *theta) {
+    return bytes_of(sim, max_steps, theta);
+}
+
+int64_t lw_tape_bytes_segments(
+    const lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep, const lw_theta *theta) {
+    sweep_memory m = {.dry = true};
+    tape_segments s;
+    if (segment >= max_steps) return bytes_of(sim, max_steps, theta);
+    lw_err err = segments_plan(sim, max_steps, segment, keep, &m, &s);
+    LW_ASSERT(err == LW_OK); /* counting does not fail */
+    return m.bytes + bytes_of(sim, s.length, theta);
+}
+
 /* ------------------------------------------------------------------ life */
 
-static lw_err tape_build(lw_tape *tape, lw_sim *sim, int64_t max_steps, const lw_theta *theta) {
+static lw_err tape_build(
+    lw_tape *tape, lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop, const lw_theta *theta) {
     LW_CHECK(max_steps >= 1, LW_EUSE, "a tape of %lld steps was asked for, at least 1 is needed", (long long)max_steps);
     tape->sim = sim;
     tape->theta = theta;
     tape->max_steps = max_steps;
+    int64_t steps = max_steps;
+    if (segment < max_steps) {
+        LW_CHECK(
+            segment >= 1, LW_EUSE, "segments of %lld steps were asked for, at least 1 is needed", (long long)segment);
+        LW_TRY(sweep_take(&tape->memory, 1, sizeof *tape->segments, "segments of a tape", &tape->segments));
+        LW_TRY(segments_plan(sim, max_steps, segment, keep_pop, &tape->memory, tape->segments));
+        steps = tape->segments->length;
+    }
     LW_TRY(sweep_take(&tape->memory, sim->n_pop, sizeof *tape->pop, "tape populations", &tape->pop));
     for (int p = 0; p < sim->n_pop; p++)
-        LW_TRY(pop_plan(sim, p, max_steps, theta, &tape->memory, &tape->pop[p]));
-    return engine_need_rows(sim, max_steps + lw_net_delay_max(sim->net) + 1);
+        LW_TRY(pop_plan(sim, p, steps, theta, &tape->memory, &tape->pop[p]));
+    return engine_need_rows(sim, steps + lw_net_delay_max(sim->net) + 1);
 }
 
 lw_err lw_tape_create(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) {
+    return lw_tape_create_segments(sim, max_steps, max_steps, NULL, theta, out);
+}
+
+lw_err lw_tape_create_segments(
+    lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop, const lw_theta *theta, lw_tape **out) {
     lw_tape *tape = NULL;
     lw_err err;
     *out = NULL;
     LW_TRY_TO(lw_alloc(1, sizeof *tape, "tape", &tape), done);
-    LW_TRY_TO(tape_build(tape, sim, max_steps, theta), done);
+    LW_TRY_TO(tape_build(tape, sim, max_steps, segment, keep_pop, theta), done);
 done:
     err = lw_comm_agree(lw_net_comm(sim->net), err);
     if (err != LW_OK) lw_tape_destroy(&tape);
@@ -193,8 +221,10 @@ int64_t lw_tape_steps(const lw_tape *tape) {
 }
 
 const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t) {
-    LW_ASSERT(t >= 0 && t < tape->n_steps);
-    return tape->pop[pop].out + (size_t)(t * pop_cells(tape->sim, pop)) * tape->sim->real_size;
+    if (tape->segments && (tape->segments->value[pop] || tape->segments->bits[pop]))
+        return segment_output(tape, pop, t);
+    LW_ASSERT(t >= tape->begin && t < tape->end);
+    return tape->pop[pop].out + (size_t)((t - tape->begin) * pop_cells(tape->sim, pop)) * tape->sim->real_size;
 }
 
 /* ------------------------------------------------------------------ recording */
@@ -210,19 +240,21 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
     lw_sim *sim = tape->sim;
     engine_pop *pop = &sim->pop[p];
     tape_pop *rec = &tape->pop[p];
-    size_t bytes = (size_t)pop_cells(sim, p) * sim->real_size, at = (size_t)t * bytes;
+    int64_t k = t - tape->begin;
+    size_t bytes = (size_t)pop_cells(sim, p) * sim->real_size, at = (size_t)k * bytes;
     int n_state = pop->model->n_state;
     engine_input(sim, p, tape->t0 + t);
-    keep(rec->keep.old, n_state, bytes, t, pop->state, rec->old);
-    keep(rec->keep.in, pop->model->n_input, bytes, t, pop->input, rec->in);
+    keep(rec->keep.old, n_state, bytes, k, pop->state, rec->old);
+    keep(rec->keep.in, pop->model->n_input, bytes, k, pop->input, rec->in);
     engine_update(sim, p);
-    keep(rec->keep.pre, n_state, bytes, t, pop->state, rec->pre);
+    keep(rec->keep.pre, n_state, bytes, k, pop->state, rec->pre);
     engine_spike(sim, p);
     engine_fire(sim, p);
     memcpy(rec->out + at, pop->out, bytes);
     if (rec->slope) memcpy(rec->slope + at, pop->slope, bytes);
-    if (rec->held) memcpy(rec->held + t * pop_cells(sim, p), pop->held, (size_t)pop_cells(sim, p));
+    if (rec->held) memcpy(rec->held + k * pop_cells(sim, p), pop->held, (size_t)pop_cells(sim, p));
     engine_emit(sim, p, tape->t0 + t);
+    if (tape->segments) segment_emit(tape, p, t);
 }
 
 /* Steps [t, end) up to the next exchange; with delay-0 projections that is one step, and every level is exchanged in
@@ -240,23 +272,34 @@ static lw_err epoch_record(lw_tape *tape, int64_t t, int64_t end) {
         engine_trace(sim, tape->t0 + t);
         sim->step++;
         sim->stats.steps++;
-        tape->n_steps++;
+        tape->end++;
     }
     return LW_OK;
 }
 
-lw_err lw_tape_forward(lw_tape *tape, int64_t n_steps) {
+lw_err tape_record(lw_tape *tape, int64_t begin, int64_t end) {
     lw_sim *sim = tape->sim;
-    LW_CHECK(n_steps >= 0 && n_steps <= tape->max_steps, LW_EUSE, "%lld steps to record, the tape has room for %lld",
-        (long long)n_steps, (long long)tape->max_steps);
-    tape->t0 = sim->step;
-    tape->n_steps = 0;
     lw_err err = LW_OK;
+    tape->begin = tape->end = begin;
     unsigned mode = engine_fp_begin();
-    for (int64_t t = 0; t < n_steps && err == LW_OK; t += sim->epoch)
-        err = epoch_record(tape, t, t + sim->epoch < n_steps ? t + sim->epoch : n_steps);
+    for (int64_t t = begin; t < end && err == LW_OK; t += sim->epoch)
+        err = epoch_record(tape, t, t + sim->epoch < end ? t + sim->epoch : end);
     engine_fp_end(mode);
     return lw_comm_agree(lw_net_comm(sim->net), err == LW_OK ? sim->error : err);
+}
+
+lw_err lw_tape_forward(lw_tape *tape, int64_t n_steps) {
+    LW_CHECK(n_steps >= 0 && n_steps <= tape->max_steps, LW_EUSE, "%lld steps to record, the tape has room for %lld",
+        (long long)n_steps, (long long)tape->max_steps);
+    int64_t length = tape->segments ? tape->segments->length : n_steps;
+    tape->t0 = tape->sim->step;
+    tape->n_steps = tape->begin = tape->end = 0;
+    for (int64_t t = 0; t < n_steps; t += length) {
+        if (tape->segments) segment_note(tape, t);
+        LW_TRY(tape_record(tape, t, t + length < n_steps ? t + length : n_steps));
+    }
+    tape->n_steps = n_steps;
+    return LW_OK;
 }
 
 lw_err tape_check(const lw_tape *tape) {
@@ -268,8 +311,8 @@ lw_err tape_check(const lw_tape *tape) {
 
 lw_kernel_args tape_args(const lw_tape *tape, int p, int64_t t, tape_point *at) {
     const tape_pop *rec = &tape->pop[p];
-    int64_t cells = pop_cells(tape->sim, p);
-    size_t shift = (size_t)(t * cells) * tape->sim->real_size;
+    int64_t cells = pop_cells(tape->sim, p), k = t - tape->begin;
+    size_t shift = (size_t)(k * cells) * tape->sim->real_size;
     for (int i = 0; i < SWEEP_MAX; i++) {
         at->old[i] = rec->old[i] ? rec->old[i] + shift : NULL;
         at->in[i] = rec->in[i] ? rec->in[i] + shift : NULL;
@@ -281,7 +324,7 @@ lw_kernel_args tape_args(const lw_tape *tape, int p, int64_t t, tape_point *at) 
     a.point_pre = at->pre;
     a.point_spike = rec->out + shift;
     a.point_slope = rec->slope ? rec->slope + shift : NULL;
-    a.point_held = rec->held ? rec->held + t * cells : NULL;
+    a.point_held = rec->held ? rec->held + k * cells : NULL;
     a.point_width = tape->sim->width;
     return a;
 }

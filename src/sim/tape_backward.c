@@ -40,9 +40,9 @@ static void slice_back(
     lw_surrogate_kind kind = sim->options.surrogate.kind;
     bool compact = kind == LW_SURROGATE_TRIANGLE || kind == LW_SURROGATE_BOXCAR;
     const char *slope = tape->pop[proj->pre].slope;
-    if (compact && slope) {
+    if (compact && slope && from >= tape->begin) {
         const engine_pop *pre = &sim->pop[proj->pre];
-        slope += (size_t)(from * pre->view.n_local * sim->width) * sim->real_size;
+        slope += (size_t)((from - tape->begin) * pre->view.n_local * sim->width) * sim->real_size;
         if (dense_back_sampled(sim, proj, tape->room->neuron + pre->view.slot_begin, slope, in_adj, x_adj)) return;
     }
     dense_back(sim, proj, tape->room->packed_weight[proj - sim->proj], in_adj, x_adj);
@@ -136,12 +136,21 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
     for (int k = 0; k < sim->n_proj; k++)
         if (room->packed_weight[k] && room->active[sim->proj[k].pre])
             dense_pack(sim, &sim->proj[k], room->packed_weight[k]);
+    lw_sim_stats stats = sim->stats;
     unsigned mode = engine_fp_begin();
     for (int64_t end = tape->n_steps; end > first;) {
         int64_t begin = (end - 1) / sim->epoch * sim->epoch;
+        if (end == tape->begin) { /* panels look at the history, which goes back now */
+            if (grad) sweep_grad_end(sim, tape->theta, &room->grad, NULL, grad);
+            LW_TRY(segment_load(tape, end));
+        }
         if (begin < first) begin = first;
         epoch_back(tape, begin, end, seed, grad);
         end = begin;
+    }
+    if (tape->segments) { /* what was run again does not count again */
+        sim->stats = stats;
+        segments_end(tape);
     }
     lag_back_end(sim, &room->lag, first, tape->t0, room->active, grad);
     if (grad) sweep_grad_end(sim, tape->theta, &room->grad, seed, grad);

@@ -116,6 +116,7 @@ lw_err lw_tape_tangent(
     lw_tape *tape, const double *direction, const double *const *const *state0_tan, const lw_tape_sink *sink) {
     lw_sim *sim = tape->sim;
     LW_TRY(tape_check(tape));
+    LW_CHECK(!tape->segments, LW_EUSE, "a tangent sweep of a tape in segments was asked for; allowed is a whole tape");
     LW_TRY(tape_room_ready(tape));
     tape_room *room = tape->room;
     if (!tape->theta) direction = NULL;

@@ -112,6 +112,7 @@ lw_err lw_gradient_run(const lw_grid *grid, lw_net *net, const lw_train_spec *sp
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
     /* lanes beyond the last sample stay absent */
     whole.lanes = 0;
+    whole.memory = 0;
     whole.batch = (int32_t)((n_samples + grid->replicas - 1) / grid->replicas * grid->replicas);
     LW_TRY_TO(lw_comm_agree(grid->world, lw_theta_create(net, &g.theta)), failed);
     if (g.theta->n_global == 0)

@@ -38,6 +38,8 @@ static lw_err spec_check(const lw_grid *grid, const lw_net *net, const lw_train_
     LW_CHECK(spec->batch >= 1 && spec->lanes >= 0 && spec->batch % least == 0, LW_EUSE,
         "batch is %d, allowed are multiples of %lld (%d replicas, %d threads, pieces of %d samples)", spec->batch,
         (long long)least, grid->replicas, n_shares, spec->lanes > 0 ? spec->lanes : 1);
+    LW_CHECK(spec->memory >= 0, LW_EUSE, "memory is %lld bytes, allowed are numbers from 0 (no limit)",
+        (long long)spec->memory);
     LW_CHECK(loss->pop >= 0 && loss->pop < n_pop, LW_EUSE, "read-out population is number %d, allowed are 0 to %d",
         loss->pop, n_pop - 1);
     LW_CHECK(spec->input_pop >= 0 && spec->input_pop < n_pop, LW_EUSE,
@@ -60,6 +62,38 @@ static lw_err spec_check(const lw_grid *grid, const lw_net *net, const lw_train_
     LW_CHECK(spec->input_port >= 0 && spec->input_port < in.model->n_input, LW_EUSE,
         "input port is %d, allowed are 0 to %d of model %s", spec->input_port, in.model->n_input - 1, in.model->name);
     return LW_OK;
+}
+
+/* The longest segments whose tape stays within the budget: as few states between them as can be, and only the last one
+ * is not run again, so nothing else makes a difference. Collective over the partition. */
+static lw_err tape_create(pass *p, const lw_theta *theta) {
+    const lw_train_spec *spec = &p->spec;
+    int64_t budget = spec->memory / p->n_shares, segment = p->n_steps, least = INT64_MAX, bytes = 0;
+    int n_pop = lw_net_n_pop(p->net);
+    uint8_t *keep = NULL;
+    lw_err err = lw_alloc((size_t)n_pop, 1, "populations", &keep);
+    LW_TRY_TO(lw_comm_agree(p->grid->part, err), done);
+    for (int q = 0; q < n_pop; q++) /* what loss and rates read; an evaluation counts events of all */
+        keep[q] = !theta || q == spec->loss.pop || lw_net_pop(p->net, q).model->emits_spikes;
+    for (int64_t parts = 1; spec->memory > 0; parts += parts / 8 + 1) {
+        segment = (p->n_steps + parts - 1) / parts;
+        bytes = lw_tape_bytes_segments(p->sim, p->n_steps, segment, keep, theta);
+        lw_comm_max_i64(p->grid->part, &bytes, 1);
+        if (bytes < least) least = bytes;
+        if (bytes <= budget || segment == 1) break;
+    }
+    if (bytes > budget) {
+        err = LW_FAIL(LW_EUSE, "memory is %.4g MB, a tape of %lld steps needs at least %.4g MB in each process",
+            (double)spec->memory / 1e6, (long long)p->n_steps, (double)least * p->n_shares / 1e6);
+        goto done;
+    }
+    if (segment < p->n_steps && p->share == 0)
+        lw_log(LW_LOG_INFO, "recorded in segments of %lld of %lld steps, %.4g MB", (long long)segment,
+            (long long)p->n_steps, (double)bytes * p->n_shares / 1e6);
+    err = lw_tape_create_segments(p->sim, p->n_steps, segment, keep, theta, &p->tape);
+done:
+    lw_free(keep);
+    return err;
 }
 
 lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
@@ -94,7 +128,7 @@ agree:
     options.smooth = smooth;
     options.reset_detached = spec->reset_detached && !smooth;
     err = lw_sim_create(net, &options, &p->sim);
-    if (err == LW_OK) err = lw_tape_create(p->sim, n_steps, theta, &p->tape);
+    if (err == LW_OK) err = tape_create(p, theta);
     if (err == LW_OK)
         err = lw_sim_feed(p->sim, spec->input_pop, spec->input_port, p->batch->x, n_steps, data->n_channels);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);

@@ -23,7 +23,8 @@ typedef struct bench {
     double rate, bias;
     lw_surrogate surrogate;
     int threads;
-    float *x; /* [batch][steps][inputs] */
+    int64_t memory; /* bytes of the tape, 0: no limit */
+    float *x;       /* [batch][steps][inputs] */
     lw_batch_source source;
     lw_grid *grid;
     lw_net *net;
@@ -89,6 +90,7 @@ static lw_train_spec train_spec(const bench *b) {
     s.batch = (int32_t)b->batch;
     s.surrogate = b->surrogate;
     s.threads = b->threads;
+    s.memory = b->memory;
     return s;
 }
 
@@ -151,9 +153,10 @@ static lw_err run(bench *b) {
     LW_TRY(rate_reach(b));
     spec.optimizer.lr = 1e-12; /* the network stays what it is */
     spec.epochs = b->repeats + 1;
+    int64_t before = lw_mem_now();
     LW_TRY(lw_trainer_create(b->grid, b->net, &spec, &b->source, &trainer));
     LW_TRY(lw_trainer_run(trainer, NULL, NULL)); /* an epoch is one batch, read anew */
-    int64_t n;
+    int64_t n, held = lw_mem_now() - before;
     const lw_metrics *m = lw_trainer_metrics(trainer, &n);
     for (int64_t i = 1; i < n; i++) {
         wall[i - 1] = m[i].seconds;
@@ -170,12 +173,12 @@ static lw_err run(bench *b) {
         printf("{\"bench\": \"train\", \"case\": [%lld, %lld, %lld, %lld, %lld], \"ranks\": %d, \"threads\": %d, "
                "\"surrogate\": \"%s\", \"rate_wanted\": %.3f, \"rate\": %.4f, \"step_ms\": %.1f, \"min_ms\": %.1f, "
                "\"evaluate_ms\": %.1f, \"gflops\": %.1f, \"sgemm_gflops\": %.1f, \"bytes_per_step_and_halo_neuron\": "
-               "%.1f, \"peak_rss_mb\": %.0f}\n",
+               "%.1f, \"held_mb\": %.1f, \"peak_rss_mb\": %.0f}\n",
             (long long)b->batch, (long long)b->steps, (long long)b->inputs, (long long)b->neurons,
             (long long)b->outputs, lw_comm_size(b->grid->world), b->threads, lw_surrogate_name(b->surrogate.kind), rate,
             b->rate, 1e3 * step, 1e3 * wall[0], 1e3 * median(forward, b->repeats), 1e-9 * flops / step, gemm,
             traffic.slots ? (double)traffic.bytes / (double)traffic.steps / (double)traffic.slots : 0.0,
-            (double)lw_mem_peak_rss() / 1e6);
+            (double)held / 1e6, (double)lw_mem_peak_rss() / 1e6);
     lw_trainer_destroy(&trainer);
     return LW_OK;
 }
@@ -186,7 +189,7 @@ int main(int argc, char **argv) {
     lw_err err = lw_comm_start(&argc, &argv, &world);
     if (argc < 6) {
         fprintf(stderr, "bench_train batch steps inputs neurons outputs [rate] [surrogate] [threads] [repeats] "
-                        "[replicas] [slope]\n");
+                        "[replicas] [slope] [memory in MB]\n");
         return 2;
     }
     b.batch = atol(argv[1]);
@@ -209,6 +212,7 @@ int main(int argc, char **argv) {
         .input = input,
         .label = label};
     lw_log_setup(LW_LOG_WARN, world ? lw_comm_rank(world) : 0);
+    if (argc > 12) b.memory = (int64_t)(1e6 * atof(argv[12]));
     inputs_draw(&b);
     if (err == LW_OK) err = lw_grid_create(world, argc > 10 ? atoi(argv[10]) : 1, &b.grid);
     if (err == LW_OK) err = run(&b);

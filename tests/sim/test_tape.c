@@ -476,6 +476,54 @@ TEST(sweep_ends_early) {
     lw_comm_stop(&world);
 }
 
+/* A tape in segments has the outputs, the statistics and the gradient of a whole one, also when the sweep ends early.
+ */
+TEST(segments_give_the_same) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, some_model());
+    static const int64_t lengths[] = {1, 3, 7, STEPS - 1};
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++)
+        for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+            lw_sim_options o = bench_options(&drive, 3);
+            bench b = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+            bench c = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+            lw_tape *whole = record(&b, STEPS), *cut = NULL;
+            CHECK_OK(lw_tape_create_segments(c.sim, STEPS, lengths[k], NULL, c.theta, &cut));
+            CHECK_OK(lw_sim_advance(c.sim, BEFORE, NULL));
+            CHECK_OK(lw_tape_forward(cut, STEPS));
+            CHECK_INT(lw_tape_steps(cut), STEPS);
+            for (int p = 0; p < lw_net_n_pop(b.net); p++)
+                for (int64_t t = 0; t < STEPS; t++)
+                    CHECK(memcmp(lw_tape_output(cut, p, t), lw_tape_output(whole, p, t),
+                              (size_t)(lw_net_pop(b.net, p).n_local * 3) * sizeof(double)) == 0);
+            int64_t n = b.theta->n_local, first = k == 1 ? 5 : 0;
+            double *grad = calloc((size_t)n + 1, sizeof *grad), *wanted = calloc((size_t)n + 1, sizeof *wanted);
+            linear_loss loss = {.b = &c}, whole_loss = {.b = &b};
+            lw_tape_seed seed = {.payload = &loss, .seed = loss_adjoint, .first = first};
+            lw_tape_seed whole_seed = {.payload = &whole_loss, .seed = loss_adjoint, .first = first};
+            CHECK_OK(lw_tape_backward(cut, &seed, grad, NULL));
+            CHECK_OK(lw_tape_backward(whole, &whole_seed, wanted, NULL));
+            double scale = norm(n, wanted);
+            CHECK(scale > 0 || n == 0);
+            for (int64_t i = 0; i < n; i++)
+                CHECK_CLOSE(grad[i], wanted[i], 1e-12 * scale);
+            CHECK_INT(lw_sim_stats_get(c.sim).spikes, lw_sim_stats_get(b.sim).spikes);
+            CHECK_INT((int64_t)lw_sim_stats_get(c.sim).spike_checksum, (int64_t)lw_sim_stats_get(b.sim).spike_checksum);
+            CHECK(memcmp(lw_sim_spike_counts(c.sim), lw_sim_spike_counts(b.sim),
+                      (size_t)lw_net_n_local(b.net) * sizeof(int64_t)) == 0);
+            if (lengths[k] < STEPS / 2) { /* else it may be one segment */
+                CHECK_FAILS(lw_tape_backward(cut, &seed, grad, NULL), LW_EUSE, "a sweep must follow its recording");
+                lw_err_clear();
+            }
+            free(grad), free(wanted);
+            lw_tape_destroy(&whole), lw_tape_destroy(&cut);
+            bench_destroy(&b), bench_destroy(&c);
+        }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
 TEST(lanes_add) {
     lw_comm *world = world_make(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
@@ -558,6 +606,22 @@ TEST(memory_is_predicted) {
     }
     CHECK_INT(lw_mem_now(), now);
     CHECK_FAILS(lw_tape_forward(tape, 4001), LW_EUSE, "room for 4000");
+    /* in segments: a new engine, whose history is as short as they are */
+    bench c = bench_create(world, BENCH_SLOW, &drive, &o, LW_PARTITION_BLOCK, 0);
+    lw_tape *cut = NULL;
+    double *cut_grad = NULL;
+    predicted = lw_tape_bytes_segments(c.sim, 4000, 250, NULL, c.theta);
+    before = lw_mem_now();
+    CHECK_OK(lw_tape_create_segments(c.sim, 4000, 250, NULL, c.theta, &cut));
+    CHECK_OK(lw_tape_forward(cut, 4000));
+    cut_grad = gradient(cut, &c, 0, NULL);
+    CHECK_REL((double)predicted, (double)(lw_mem_now() - before), 0.1);
+    CHECK(3 * predicted < lw_tape_bytes(c.sim, 4000, c.theta));
+    CHECK_FAILS(lw_tape_tangent(cut, NULL, NULL, NULL), LW_EUSE, "");
+    lw_err_clear();
+    free(cut_grad);
+    lw_tape_destroy(&cut);
+    bench_destroy(&c);
     CHECK_OK(lw_sim_advance(b.sim, 1, NULL));
     CHECK_FAILS(lw_tape_backward(tape, NULL, grad, NULL), LW_EUSE, "must follow its recording");
     free(grad);
@@ -568,5 +632,5 @@ TEST(memory_is_predicted) {
 }
 
 CHECK_MAIN(CASE(adjoint_is_transpose), CASE(adjoint_of_many_steps), CASE(tangent_is_derivative),
-    CASE(gradient_on_any_ranks), CASE(sweep_ends_early), CASE(lanes_add), CASE(float_is_close_to_double),
-    CASE(memory_is_predicted))
+    CASE(gradient_on_any_ranks), CASE(sweep_ends_early), CASE(segments_give_the_same), CASE(lanes_add),
+    CASE(float_is_close_to_double), CASE(memory_is_predicted))

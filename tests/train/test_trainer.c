@@ -256,6 +256,44 @@ TEST(threads_share_the_samples) {
     lw_comm_stop(&world);
 }
 
+/* a tape in segments changes nothing that is learned, on any grid and with threads; too little memory is refused */
+TEST(memory_changes_nothing) {
+    lw_comm *world = world_start();
+    int size = lw_comm_size(world);
+    for (int kind = 0; kind < 3; kind++) { /* partitioned, replicas, threads */
+        job whole = job_of(true), cut;
+        toy_net_spec net = spiking(true);
+        whole.spec.validation = 0.2;
+        whole.spec.loss.rate_weight = 10;
+        whole.spec.loss.rate_upper = 0.05;
+        whole.spec.batch = 24;
+        whole.toy.n_steps = 40;
+        whole.spec.threads = kind == 2 ? 2 : 1;
+        cut = whole;
+        cut.spec.memory = 1;
+        int replicas = kind == 0 ? 1 : size;
+        CHECK_OK(lw_grid_create(world, replicas, &cut.grid));
+        CHECK_OK(toy_net(cut.grid->part, &net, &cut.net));
+        cut.source = toy_source(&cut.toy, SAMPLES, true);
+        CHECK_FAILS(lw_trainer_create(cut.grid, cut.net, &cut.spec, &cut.source, &cut.trainer), LW_EUSE, "at least");
+        lw_err_clear();
+        for (cut.spec.memory = 10000; !cut.trainer && cut.spec.memory < 100000000;
+             cut.spec.memory += cut.spec.memory / 4)
+            if (lw_trainer_create(cut.grid, cut.net, &cut.spec, &cut.source, &cut.trainer) != LW_OK) lw_err_clear();
+        CHECK_OK(lw_trainer_run(cut.trainer, NULL, NULL)); /* with the first budget that does */
+        job_start(&whole, world, replicas, &net, true);
+        CHECK_OK(lw_trainer_run(whole.trainer, NULL, NULL));
+        lw_metrics a = metrics_last(whole.trainer), b = metrics_last(cut.trainer);
+        CHECK_REL(b.loss, a.loss, 1e-9);
+        CHECK_REL(b.grad_norm, a.grad_norm, 1e-9);
+        CHECK_REL(b.validation_loss, a.validation_loss, 1e-9);
+        CHECK_REL(b.rate_hz, a.rate_hz, 1e-12);
+        job_end(&whole);
+        job_end(&cut);
+    }
+    lw_comm_stop(&world);
+}
+
 /* what goes back is a row of adjoints per step and neuron of the halo; forward come its spikes, 8 bytes each, and the
  * rows of graded neurons */
 TEST(traffic_goes_with_the_halo) {
@@ -471,6 +509,7 @@ TEST(impossible_problems_are_refused) {
 }
 
 CHECK_MAIN(CASE(training_learns), CASE(regression_learns), CASE(every_grid_gives_the_same_losses),
-    CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(threads_share_the_samples),
-    CASE(traffic_goes_with_the_halo), CASE(stop_and_resume_is_uninterrupted), CASE(clipping_limits_the_step),
-    CASE(early_stopping_keeps_the_best), CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
+    CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(memory_changes_nothing),
+    CASE(threads_share_the_samples), CASE(traffic_goes_with_the_halo), CASE(stop_and_resume_is_uninterrupted),
+    CASE(clipping_limits_the_step), CASE(early_stopping_keeps_the_best), CASE(a_bad_sample_ends_all_ranks),
+    CASE(impossible_problems_are_refused))
