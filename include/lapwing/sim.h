@@ -305,6 +305,9 @@ typedef struct lw_tape_seed {
     /** The sweep ends before this recorded step: the state there and what was emitted earlier count as constants, as if
      * the recording began there; no seed is asked for earlier steps. state0_adj is of the state before it. 0: all. */
     int64_t first;
+    /* > 0: truncated: no adjoint passes from a window of so many steps to the one before it, as if the recording began
+     * anew at each multiple of `window` (with the state that was reached) */
+    int64_t window;
 } lw_tape_seed;
 /** Adjoint sweep. **Collective**. grad: [theta->n_local] doubles, accumulated (not zeroed). state0_adj: NULL, or per
  * population and state variable arrays [n_local, width] (double) that receive the derivative with respect to the state

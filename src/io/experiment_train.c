@@ -167,7 +167,7 @@ static lw_err reproducible(const yaml_tree_node *map, int64_t batch, int32_t *la
 lw_err experiment_train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
         "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "precision", "replicas",
-        "reproducible", "groups", "burn_in", "memory", "initialize", "seed", NULL};
+        "reproducible", "groups", "burn_in", "truncate", "memory", "initialize", "seed", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
                                                                               "float", "double", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");
@@ -189,6 +189,7 @@ lw_err experiment_train(reader *r) {
     LW_TRY(loss(r, map, &t->loss));
     LW_TRY(optimizer(map, &t->optimizer));
     LW_TRY(groups(r, map, &t->optimizer));
+    LW_TRY(yaml_int(map, "truncate", false, 0, INT32_MAX, &t->window));
     LW_TRY(yaml_int(map, "burn_in", false, 0, INT32_MAX, &t->burn_in));
     int64_t batch = 32, replicas = 1, seed = (int64_t)r->x->net.seed;
     int precision = 0;

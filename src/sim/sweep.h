@@ -166,5 +166,7 @@ void segments_end(lw_tape *tape);
 lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room) LW_MUST_CHECK;
 /** Make the room on first use and clear it. **Collective**. */
 lw_err tape_room_ready(lw_tape *tape) LW_MUST_CHECK;
+/** Forget the adjoints of states and of what was emitted; gradients stay. **Local**. */
+void tape_room_cut(lw_tape *tape);
 
 #endif

@@ -126,17 +126,23 @@ lw_err tape_room_ready(lw_tape *tape) {
         if (err != LW_OK) room_destroy(&tape->room);
         return err;
     }
+    tape_room_cut(tape);
+    tape_room *room = tape->room;
+    for (int p = 0; p < sim->n_pop; p++)
+        for (int64_t c = room->coef_begin[p]; c < room->coef_begin[p + 1]; c++)
+            if (room->coef[c]) memset(room->coef[c], 0, (size_t)sim->pop[p].view.n_local * sizeof(double));
+    return LW_OK;
+}
+
+void tape_room_cut(lw_tape *tape) {
+    const lw_sim *sim = tape->sim;
     tape_room *room = tape->room;
     memset(room->slot.base, 0, (size_t)(room->slot.depth * room->slot.n) * room->slot.row_bytes);
     memset(room->local.base, 0, (size_t)(room->local.depth * room->local.n) * room->local.row_bytes);
     lag_clear(sim, &room->lag);
-    for (int p = 0; p < sim->n_pop; p++) {
+    for (int p = 0; p < sim->n_pop; p++)
         for (int64_t i = room->state_begin[p]; i < room->state_begin[p + 1]; i++)
             memset(room->state[i], 0, (size_t)pop_cells(sim, p) * sim->real_size);
-        for (int64_t c = room->coef_begin[p]; c < room->coef_begin[p + 1]; c++)
-            if (room->coef[c]) memset(room->coef[c], 0, (size_t)sim->pop[p].view.n_local * sizeof(double));
-    }
-    return LW_OK;
 }
 
 static int64_t bytes_of(const lw_sim *sim, int64_t max_steps, const lw_theta *theta) {

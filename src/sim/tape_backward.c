@@ -65,6 +65,14 @@ static void inputs_back(lw_tape *tape, int p, int64_t t, int64_t first) {
     }
 }
 
+/* First step that adjoints of step t reach. */
+static int64_t window_begin(const lw_tape_seed *seed, int64_t t) {
+    int64_t first = seed ? seed->first : 0;
+    if (!seed || seed->window <= 0) return first;
+    int64_t begin = t / seed->window * seed->window;
+    return begin > first ? begin : first;
+}
+
 static void pop_back(lw_tape *tape, int p, int64_t t, const lw_tape_seed *seed, double *grad) {
     lw_sim *sim = tape->sim;
     tape_room *room = tape->room;
@@ -85,7 +93,7 @@ static void pop_back(lw_tape *tape, int p, int64_t t, const lw_tape_seed *seed, 
     pop->kernel->fire_adj(&a);
     pop->kernel->update_adj(&a);
     if (grad) sweep_grad_add(sim, tape->theta, &room->grad, p, tape->t0 + t, room->input, grad);
-    int64_t first = seed ? seed->first : 0;
+    int64_t first = window_begin(seed, t);
     inputs_back(tape, p, t, first);
     lag_back(sim, &room->lag, p, t, first, tape->t0, &room->slot, room->active, (void *const *)input, grad);
 }
@@ -144,9 +152,14 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
             if (grad) sweep_grad_end(sim, tape->theta, &room->grad, NULL, grad);
             LW_TRY(segment_load(tape, end));
         }
-        if (begin < first) begin = first;
+        int64_t least = window_begin(seed, end - 1);
+        if (begin < least) begin = least;
         epoch_back(tape, begin, end, seed, grad);
         end = begin;
+        if (end == least && end > first) { /* a window is done: what is earlier knows nothing of it */
+            lag_back_end(sim, &room->lag, least, tape->t0, room->active, grad);
+            tape_room_cut(tape);
+        }
     }
     if (tape->segments) { /* what was run again does not count again */
         sim->stats = stats;

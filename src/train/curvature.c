@@ -197,6 +197,7 @@ lw_err curvature_create(const lw_grid *grid, lw_net *net, const lw_train_spec *s
     exact.precision = LW_F64;
     exact.lanes = 0;
     exact.memory = 0;
+    exact.window = 0;
     exact.burn_in = 0;
     c->grid = grid;
     c->n_samples = n_samples;

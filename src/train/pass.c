@@ -38,6 +38,8 @@ static lw_err spec_check(const lw_grid *grid, const lw_net *net, const lw_train_
     LW_CHECK(spec->batch >= 1 && spec->lanes >= 0 && spec->batch % least == 0, LW_EUSE,
         "batch is %d, allowed are multiples of %lld (%d replicas, %d threads, pieces of %d samples)", spec->batch,
         (long long)least, grid->replicas, n_shares, spec->lanes > 0 ? spec->lanes : 1);
+    LW_CHECK(spec->window >= 0, LW_EUSE, "truncate is %lld steps, allowed are numbers from 0 (not truncated)",
+        (long long)spec->window);
     LW_CHECK(spec->memory >= 0, LW_EUSE, "memory is %lld bytes, allowed are numbers from 0 (no limit)",
         (long long)spec->memory);
     LW_CHECK(loss->pop >= 0 && loss->pop < n_pop, LW_EUSE, "read-out population is number %d, allowed are 0 to %d",
@@ -200,7 +202,7 @@ bool pass_seed(void *payload, int pop, int64_t t, void *out_adj) {
 }
 
 lw_err pass_backward(pass *p, double *grad) {
-    lw_tape_seed seed = {.payload = p, .seed = pass_seed, .first = p->spec.burn_in};
+    lw_tape_seed seed = {.payload = p, .seed = pass_seed, .first = p->spec.burn_in, .window = p->spec.window};
     return lw_tape_backward(p->tape, &seed, grad, NULL);
 }
 
@@ -213,7 +215,8 @@ static void block_ready(void *payload, int block) {
 }
 
 lw_err pass_backward_sum(pass *p, const lw_theta *theta, double *grad) {
-    lw_tape_seed seed = {.payload = p, .seed = pass_seed, .ready = block_ready, .first = p->spec.burn_in};
+    lw_tape_seed seed = {
+        .payload = p, .seed = pass_seed, .ready = block_ready, .first = p->spec.burn_in, .window = p->spec.window};
     lw_err err = LW_OK;
     if (!p->sum) {
         err = lw_alloc((size_t)theta->n_blocks, sizeof(lw_comm_sum *), "sums over replicas", &p->sum);

@@ -476,6 +476,51 @@ TEST(sweep_ends_early) {
     lw_comm_stop(&world);
 }
 
+/* A truncated sweep is the sum of the sweeps of recordings that begin with each window; a window as long as the
+ * recording changes nothing. Whole tapes and segments. */
+TEST(windows_are_recordings_of_their_own) {
+    lw_comm *world = world_make(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, some_model());
+    static const int64_t windows[] = {1, 4, 7, STEPS};
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++)
+        for (size_t k = 0; k < sizeof windows / sizeof *windows; k++) {
+            lw_sim_options o = bench_options(&drive, 2);
+            bench b = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+            lw_tape *tape = NULL;
+            int64_t n = b.theta->n_local;
+            double *grad = calloc((size_t)n + 1, sizeof *grad), *wanted = calloc((size_t)n + 1, sizeof *wanted);
+            CHECK_OK(lw_tape_create_segments(b.sim, STEPS, k % 2 ? STEPS : 6, NULL, b.theta, &tape));
+            CHECK_OK(lw_sim_advance(b.sim, BEFORE, NULL));
+            CHECK_OK(lw_tape_forward(tape, STEPS));
+            linear_loss loss = {.b = &b};
+            lw_tape_seed seed = {.payload = &loss, .seed = loss_adjoint, .window = windows[k]};
+            CHECK_OK(lw_tape_backward(tape, &seed, grad, NULL));
+            for (int64_t at = 0; at < STEPS; at += windows[k]) {
+                int64_t steps = at + windows[k] < STEPS ? windows[k] : STEPS - at;
+                bench late = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+                lw_tape *late_tape = NULL;
+                CHECK_OK(lw_tape_create(late.sim, steps, late.theta, &late_tape));
+                CHECK_OK(lw_sim_advance(late.sim, BEFORE + at, NULL));
+                CHECK_OK(lw_tape_forward(late_tape, steps));
+                linear_loss late_loss = {.b = &late, .shift = at};
+                lw_tape_seed late_seed = {.payload = &late_loss, .seed = loss_adjoint};
+                CHECK_OK(lw_tape_backward(late_tape, &late_seed, wanted, NULL));
+                lw_tape_destroy(&late_tape);
+                bench_destroy(&late);
+            }
+            double scale = norm(n, wanted);
+            CHECK(scale > 0 || n == 0);
+            for (int64_t i = 0; i < n; i++)
+                CHECK_CLOSE(grad[i], wanted[i], 1e-12 * scale);
+            free(grad), free(wanted);
+            lw_tape_destroy(&tape);
+            bench_destroy(&b);
+        }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
 /* A tape in segments has the outputs, the statistics and the gradient of a whole one, also when the sweep ends early.
  */
 TEST(segments_give_the_same) {
@@ -632,5 +677,6 @@ TEST(memory_is_predicted) {
 }
 
 CHECK_MAIN(CASE(adjoint_is_transpose), CASE(adjoint_of_many_steps), CASE(tangent_is_derivative),
-    CASE(gradient_on_any_ranks), CASE(sweep_ends_early), CASE(segments_give_the_same), CASE(lanes_add),
-    CASE(float_is_close_to_double), CASE(memory_is_predicted))
+    CASE(gradient_on_any_ranks), CASE(sweep_ends_early), CASE(segments_give_the_same),
+    CASE(windows_are_recordings_of_their_own), CASE(lanes_add), CASE(float_is_close_to_double),
+    CASE(memory_is_predicted))
