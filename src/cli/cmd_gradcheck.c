@@ -11,16 +11,11 @@ lw_err cmd_gradcheck(lw_comm *world, const cmd_options *options) {
     job *j = NULL;
     lw_batch_source data = {0};
     lw_gradcheck check = {0};
-    cmd_options as_train = *options; /* the stages that a gradient check stands for */
-    as_train.command = "train";
-    LW_TRY(job_create(world, &as_train, &j));
+    LW_TRY(job_training(world, options, &j, &data));
     const lw_experiment *x = j->experiment;
-    j->options = options;
-    lw_err err = job_place(j, j->spread);
-    if (err == LW_OK) err = lw_comm_agree(world, lw_experiment_data(x, &x->train_data, &data));
     int64_t steps = options->steps ? options->steps : data.n_steps < 100 ? data.n_steps : 100;
     double begun = lw_time_now();
-    if (err == LW_OK) err = lw_gradcheck_run(j->spread, j->net, &x->train, &data, steps, 3, &check);
+    lw_err err = lw_gradcheck_run(j->spread, j->net, &x->train, &data, steps, 3, &check);
     if (err == LW_OK) {
         bool passed = check.dot_error <= 1e-12 && check.fd_error <= 1e-5;
         json_t *o = json_pack("{s:o, s:o, s:i, s:I, s:I, s:b}", "dot_error", job_real(check.dot_error), "fd_error",

@@ -12,17 +12,12 @@ lw_err cmd_gradient(lw_comm *world, const cmd_options *options) {
     lw_batch_source data = {0};
     lw_gradient g = {0};
     char path[4096];
-    cmd_options as_train = *options; /* the stage whose gradient it is */
-    as_train.command = "train";
-    LW_TRY(job_create(world, &as_train, &j));
+    LW_TRY(job_training(world, options, &j, &data));
     const lw_experiment *x = j->experiment;
-    j->options = options;
-    lw_err err = job_place(j, j->spread);
-    if (err == LW_OK) err = lw_comm_agree(world, lw_experiment_data(x, &x->train_data, &data));
     int64_t samples = options->samples ? options->samples : x->train.batch;
     if (!options->samples && samples > data.n_samples) samples = data.n_samples;
     double begun = lw_time_now();
-    if (err == LW_OK) err = lw_gradient_run(j->spread, j->net, &x->train, &data, samples, &g);
+    lw_err err = lw_gradient_run(j->spread, j->net, &x->train, &data, samples, &g);
     if (err == LW_OK && snprintf(path, sizeof path, "%s/gradient.h5", j->out) >= (int)sizeof path)
         err = LW_FAIL(LW_EUSE, "%s: the path is too long", j->out);
     if (err == LW_OK) err = lw_gradient_save(j->spread, path, j->net, &x->train, &g, options->line);

@@ -34,17 +34,12 @@ lw_err cmd_sharpness(lw_comm *world, const cmd_options *options) {
     job *j = NULL;
     lw_batch_source data = {0};
     lw_sharpness found = {0};
-    cmd_options as_train = *options; /* the stage whose loss it is */
-    as_train.command = "train";
-    LW_TRY(job_create(world, &as_train, &j));
+    LW_TRY(job_training(world, options, &j, &data));
     const lw_experiment *x = j->experiment;
     lw_sharpness_spec spec = x->sharpness;
     if (options->samples) spec.samples = options->samples;
-    j->options = options;
-    lw_err err = job_place(j, j->spread);
-    if (err == LW_OK) err = lw_comm_agree(world, lw_experiment_data(x, &x->train_data, &data));
     double begun = lw_time_now();
-    if (err == LW_OK) err = lw_sharpness_run(j->spread, j->net, &x->train, &data, &spec, &found);
+    lw_err err = lw_sharpness_run(j->spread, j->net, &x->train, &data, &spec, &found);
     if (err == LW_OK) {
         report(j, &found, lw_time_now() - begun);
         err = job_finish(j);

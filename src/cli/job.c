@@ -255,6 +255,18 @@ lw_err job_save_running(void *payload) {
     return job_save(payload, false);
 }
 
+lw_err job_training(lw_comm *world, const cmd_options *options, job **out, lw_batch_source *data) {
+    cmd_options as_train = *options;
+    as_train.command = lw_stage_name(LW_STAGE_TRAIN);
+    LW_TRY(job_create(world, &as_train, out));
+    const lw_experiment *x = (*out)->experiment;
+    (*out)->options = options;
+    lw_err err = job_place(*out, (*out)->spread);
+    if (err == LW_OK) err = lw_comm_agree(world, lw_experiment_data(x, &x->train_data, data));
+    if (err != LW_OK) job_destroy(out);
+    return err;
+}
+
 lw_sim_options job_sim_options(const job *j) {
     lw_sim_options o = lw_sim_options_default();
     o.surrogate = j->experiment->lyapunov_surrogate;

@@ -54,6 +54,9 @@ typedef struct job {
 
 /** From the options' file: an experiment (YAML) or a checkpoint (HDF5). **Collective**. */
 lw_err job_create(lw_comm *world, const cmd_options *options, job **out) LW_MUST_CHECK;
+/** For a command about the training problem: as job_create, of the stage `train`, with the network in its place and
+ * data.train open; the caller destroys both. **Collective**. */
+lw_err job_training(lw_comm *world, const cmd_options *options, job **out, lw_batch_source *data) LW_MUST_CHECK;
 void job_destroy(job **j);
 /** Make the network stand on this grid. **Collective**. */
 lw_err job_place(job *j, const lw_grid *grid) LW_MUST_CHECK;

@@ -3,14 +3,8 @@
  * Weights chosen for a projection as a whole: orthogonal matrices are orthogonal and uniform, fluctuation-driven
  * weights give the potential they promise in a simulation, and what cannot be is refused.
  */
-#include "check.h"
+#include "world.h"
 #include <lapwing/io.h>
-
-static lw_comm *world(void) {
-    static lw_comm *comm;
-    if (!comm && lw_comm_start(NULL, NULL, &comm) != LW_OK) abort();
-    return comm;
-}
 
 static lw_experiment *parsed(const char *text, int n, const char *const *set) {
     lw_experiment *x = NULL;
@@ -77,7 +71,7 @@ TEST(orthogonal_network_is_the_matrix) {
     lw_edge *edge = NULL;
     int64_t n = 0;
     if (!x) return;
-    CHECK_OK(lw_net_create(world(), &x->net, &net));
+    CHECK_OK(lw_net_create(world_kept(), &x->net, &net));
     CHECK_OK(lw_net_edges(net, 1, &edge, NULL, &n));
     for (int64_t i = 0; i < n; i++)
         CHECK_CLOSE(edge[i].weight, x->net.proj[1].weight.list[edge[i].target * 30 + edge[i].source], 0);
@@ -104,7 +98,7 @@ static void potential(const char *target, const char *port, const char *weight, 
     lw_sim_options o = lw_sim_options_default();
     o.stimulus = x->stimulus;
     o.n_stimuli = x->n_stimuli;
-    CHECK_OK(lw_net_create(world(), &x->net, &net));
+    CHECK_OK(lw_net_create(world_kept(), &x->net, &net));
     CHECK_OK(lw_sim_create(net, &o, &sim));
     lw_pop_view pop = lw_net_pop(net, 1);
     int state = lw_model_state_find(pop.model, name), leak = lw_model_param_find(pop.model, "E_L");
@@ -124,7 +118,7 @@ static void potential(const char *target, const char *port, const char *weight, 
         sum[0] += first[i] / TARGETS;
         sum[1] += (second[i] - first[i] * first[i]) / TARGETS;
     }
-    lw_comm_sum_f64(world(), sum, 2);
+    lw_comm_sum_f64(world_kept(), sum, 2);
     CHECK_CLOSE(sum[0], mu, tolerance * sigma);
     CHECK_REL(sqrt(sum[1]), sigma, tolerance);
     lw_free(v);

@@ -6,6 +6,7 @@
 #include "h5.h"
 #include "scratch.h"
 #include "slab.h"
+#include "world.h"
 
 enum { N = 10000, ROW = 3, MOST = 12 };
 
@@ -80,14 +81,6 @@ static uint64_t file_check(const char *path) {
     lw_h5_integrity_free(&t);
     lw_h5_reader_close(&r);
     return mark;
-}
-
-static lw_comm *world_start(void) {
-    lw_comm *world = NULL;
-    int argc = 0;
-    char **argv = NULL;
-    CHECK_OK(lw_comm_start(&argc, &argv, &world));
-    return world;
 }
 
 TEST(stretches_are_the_whole) {

@@ -5,7 +5,7 @@
  */
 #include <lapwing/net.h>
 #include <math.h>
-#include "check.h"
+#include "world.h"
 
 enum { CI = 2, CO = 3, KH = 3, KW = 2 };
 
@@ -29,14 +29,6 @@ static void good(void) {
     spec = (lw_net_spec){.seed = 4, .dt = 1, .n_pop = 2, .n_proj = 1, .pop = pop, .proj = &proj};
     spec.weight_type = LW_F64;
     spec.partition = LW_PARTITION_ROUND_ROBIN;
-}
-
-static lw_comm *world_make(void) {
-    int argc = 0;
-    char **argv = NULL;
-    lw_comm *world = NULL;
-    CHECK_OK(lw_comm_start(&argc, &argv, &world));
-    return world;
 }
 
 /* Finds every synapse that the loops ask for, and no other. */
@@ -92,7 +84,7 @@ static void against_loops(const lw_comm *world, bool shared, bool pool) {
 }
 
 TEST(synapses_of_windows) {
-    lw_comm *world = world_make();
+    lw_comm *world = world_start();
     good();
     proj.window.shared = true;
     against_loops(world, true, false);
@@ -112,7 +104,7 @@ TEST(synapses_of_windows) {
 }
 
 TEST(listed_kernel) {
-    lw_comm *world = world_make();
+    lw_comm *world = world_start();
     lw_net *net = NULL;
     lw_edge *edge = NULL;
     int64_t n = 0;
@@ -137,7 +129,7 @@ TEST(listed_kernel) {
 }
 
 TEST(refused) {
-    lw_comm *world = world_make();
+    lw_comm *world = world_start();
     lw_net *net = NULL;
     good();
     proj.window.out[1] = 4, proj.window.out[0] = 3, pop[1].size = 36;

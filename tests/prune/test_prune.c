@@ -5,15 +5,9 @@
  * name numbers.
  */
 #include <lapwing/prune.h>
-#include "check.h"
+#include "world.h"
 
 enum { N_IN = 6, N_HID = 40, N_OUT = 3 };
-
-static lw_comm *world(void) {
-    static lw_comm *comm;
-    if (!comm && lw_comm_start(NULL, NULL, &comm) != LW_OK) abort();
-    return comm;
-}
 
 static lw_dist normal(double mean, double sd) {
     lw_dist d = lw_dist_number(mean);
@@ -172,13 +166,13 @@ static void check_runs(lw_net *out) {
     CHECK_OK(lw_sim_create(out, &o, &sim));
     CHECK_OK(lw_sim_advance(sim, 60, NULL));
     int64_t spikes = lw_sim_stats_get(sim).spikes;
-    lw_comm_sum_i64(world(), &spikes, 1);
+    lw_comm_sum_i64(world_kept(), &spikes, 1);
     CHECK(spikes > 0);
     lw_sim_destroy(&sim);
 }
 
 static void check_method(lw_prune_method method, bool dense, int64_t neurons, double part) {
-    lw_net *net = make(world(), dense, false);
+    lw_net *net = make(world_kept(), dense, false);
     lw_prune_spec spec = plan(method, neurons, (int64_t)(part * (double)recurrent(net)));
     lw_prune_report *r = NULL;
     lw_net *out = prune(net, &spec, &r);
@@ -214,7 +208,7 @@ TEST(exact_counts_at_the_edges) {
 }
 
 TEST(every_option_of_lnp) {
-    lw_net *net = make(world(), false, false);
+    lw_net *net = make(world_kept(), false, false);
     for (int o = 0; o < 8; o++) {
         lw_prune_spec spec = plan(LW_PRUNE_LNP, 24, 120);
         lw_prune_report *r = NULL;
@@ -243,7 +237,7 @@ TEST(same_set_for_every_number_of_ranks) {
     static double here[2][N_HID * N_HID], there[2][N_HID * N_HID];
     CHECK_OK(lw_comm_self(&self));
     for (int m = LW_PRUNE_LNP; m <= LW_PRUNE_RANDOM; m++) {
-        lw_net *one = make(self, false, false), *all = make(world(), false, false);
+        lw_net *one = make(self, false, false), *all = make(world_kept(), false, false);
         lw_prune_spec spec = plan((lw_prune_method)m, 22, 110);
         lw_prune_report *r = NULL, *s = NULL;
         lw_net *a = prune(one, &spec, &r), *b = prune(all, &spec, &s);
@@ -266,7 +260,7 @@ TEST(same_set_for_every_number_of_ranks) {
 
 TEST(the_network_itself_does_not_change) {
     static double before[N_HID * N_HID], after[N_HID * N_HID];
-    lw_net *net = make(world(), false, false);
+    lw_net *net = make(world_kept(), false, false);
     lw_prune_spec spec = plan(LW_PRUNE_LNP, 22, 110);
     lw_prune_report *r = NULL;
     spec.rescale = LW_PRUNE_RESCALE_FULL;
@@ -281,7 +275,7 @@ TEST(the_network_itself_does_not_change) {
 
 static void weights_grow(lw_prune_rescale rescale, double least, double most) {
     static double before[N_HID * N_HID], after[N_HID * N_HID], count[N_HID * N_HID];
-    lw_net *net = make(world(), true, false);
+    lw_net *net = make(world_kept(), true, false);
     lw_prune_spec spec = plan(LW_PRUNE_NOISE, N_HID, 400);
     lw_prune_report *r = NULL;
     double largest = 0;
@@ -311,7 +305,7 @@ TEST(rescaling_none_capped_full) {
 TEST(magnitude_keeps_the_largest) {
     static double before[N_HID * N_HID], after[N_HID * N_HID];
     double smallest = INFINITY, largest = 0;
-    lw_net *net = make(world(), true, false);
+    lw_net *net = make(world_kept(), true, false);
     lw_prune_spec spec = plan(LW_PRUNE_MAGNITUDE, N_HID, 300);
     lw_prune_report *r = NULL;
     lw_net *out = prune(net, &spec, &r);
@@ -331,7 +325,7 @@ TEST(magnitude_keeps_the_largest) {
 
 /* No neuron that left fired more than one that stayed. */
 TEST(activity_removes_the_quiet) {
-    lw_net *net = make(world(), false, false);
+    lw_net *net = make(world_kept(), false, false);
     lw_prune_spec spec = plan(LW_PRUNE_ACTIVITY, 20, 50);
     lw_prune_report *r = NULL;
     lw_sim_options o = drive();
@@ -344,7 +338,7 @@ TEST(activity_removes_the_quiet) {
     CHECK_OK(lw_sim_advance(sim, spec.activity_steps, NULL));
     for (int64_t j = 0; j < pop.n_local; j++)
         fired[pop.gid[j] - pop.gid_begin] = lw_sim_spike_counts(sim)[pop.lid_begin + j];
-    lw_comm_sum_i64(world(), fired, N_HID);
+    lw_comm_sum_i64(world_kept(), fired, N_HID);
     origins(out, origin);
     for (int i = 0; i < 20; i++)
         kept[origin[i]] = true;
@@ -365,7 +359,7 @@ static void check_fair(lw_prune_method method, bool constant) {
     static double count[N_HID * N_HID], first[N_HID * N_HID];
     double node[N_HID] = {0}, chi2 = 0, edges = 0, p_edge = 0;
     int64_t most = 0;
-    lw_net *net = make(world(), true, constant);
+    lw_net *net = make(world_kept(), true, constant);
     table(net, false, first);
     static double seen[N_HID * N_HID];
     memset(seen, 0, sizeof seen);
@@ -399,13 +393,14 @@ static void check_fair(lw_prune_method method, bool constant) {
     lw_net_destroy(&net);
 }
 TEST(random_is_fair) {
-    if (lw_comm_size(world()) > 2) return; /* many small networks; the kept set is the same on any number of ranks */
+    if (lw_comm_size(world_kept()) > 2)
+        return; /* many small networks; the kept set is the same on any number of ranks */
     check_fair(LW_PRUNE_RANDOM, false);
     check_fair(LW_PRUNE_MAGNITUDE, true);
 }
 
 TEST(faults) {
-    lw_net *net = make(world(), true, false), *out = NULL;
+    lw_net *net = make(world_kept(), true, false), *out = NULL;
     lw_sim_options o = drive();
     lw_prune_report *r = NULL;
     lw_prune_method m = LW_PRUNE_LNP;

@@ -5,12 +5,7 @@
  */
 #include "brunel.h"
 #include "engine.h"
-
-static lw_comm *world_of(void) {
-    static lw_comm *world;
-    if (!world) CHECK_OK(lw_comm_start(NULL, NULL, &world));
-    return world;
-}
+#include "world.h"
 
 /* A chain of lif neurons, neuron i kicking i + 1 over the threshold after `delay` steps; the first is kicked from
  * outside. */
@@ -28,7 +23,7 @@ static lw_err chain_net(int32_t delay, lw_partition partition, lw_net **out) {
         .port = LIF_KICK,
         .rule = LW_RULE_EDGES,
         .edges = edges,
-        .n_edges = lw_comm_rank(world_of()) == 0 ? CHAIN - 1 : 0};
+        .n_edges = lw_comm_rank(world_kept()) == 0 ? CHAIN - 1 : 0};
     lw_net_spec spec = {.seed = 1,
         .dt = 0.1,
         .n_pop = 1,
@@ -37,7 +32,7 @@ static lw_err chain_net(int32_t delay, lw_partition partition, lw_net **out) {
         .proj = &proj,
         .partition = partition,
         .weight_type = LW_F64};
-    return lw_net_create(world_of(), &spec, out);
+    return lw_net_create(world_kept(), &spec, out);
 }
 
 TEST(a_delay_is_felt_exactly_then) {
@@ -69,7 +64,7 @@ TEST(a_delay_is_felt_exactly_then) {
         for (int64_t i = 0; i < n; i++)
             CHECK_INT(spikes[i].step, at + spikes[i].gid * delay);
         total = n;
-        lw_comm_sum_i64(world_of(), &total, 1);
+        lw_comm_sum_i64(world_kept(), &total, 1);
         CHECK_INT(total, CHAIN);
         lw_sim_spikes_take(sim, &spikes, &n);
         CHECK_INT(n, 0);
@@ -110,7 +105,7 @@ TEST(delay_zero_is_felt_in_the_same_step) {
     lw_sim_options options = lw_sim_options_default();
     options.stimulus = &pulse;
     options.n_stimuli = 1;
-    CHECK_OK(lw_net_create(world_of(), &spec, &net));
+    CHECK_OK(lw_net_create(world_kept(), &spec, &net));
     CHECK_INT(lw_net_n_levels(net) > 1, 1);
     CHECK_OK(lw_sim_create(net, &options, &sim));
     double c = 0, a = 0;
@@ -145,7 +140,7 @@ TEST(a_neuron_follows_the_exact_solution) {
     lw_sim *sim = NULL;
     options.stimulus = &current;
     options.n_stimuli = 1;
-    CHECK_OK(lw_net_create(world_of(), &spec, &net));
+    CHECK_OK(lw_net_create(world_kept(), &spec, &net));
     CHECK_OK(lw_sim_create(net, &options, &sim));
     CHECK_OK(lw_sim_record_spikes(sim, 0));
     CHECK_OK(lw_sim_record_trace(sim, 0, 0, 1, 1));
@@ -200,7 +195,7 @@ TEST(random_stimuli_have_their_moments) {
         {.kind = LW_STIMULUS_NOISE, .amplitude = lw_dist_number(-1), .sd = 3, .stop = -1},
         {.kind = LW_STIMULUS_NOISE, .amplitude = of_list, .sd = 0.5, .stop = -1}};
     lw_net *net = NULL;
-    CHECK_OK(lw_net_create(world_of(), &spec, &net));
+    CHECK_OK(lw_net_create(world_kept(), &spec, &net));
     lw_pop_view view = lw_net_pop(net, 0);
     for (int k = 0; k < KINDS; k++) {
         lw_sim *sim = NULL;
@@ -236,7 +231,7 @@ TEST(random_stimuli_have_their_moments) {
             sums[3] += mean[i];
             sums[4] += square[i] - 1;
         }
-        lw_comm_sum_f64(world_of(), sums, 5);
+        lw_comm_sum_f64(world_kept(), sums, 5);
         CHECK_INT(sums[2], 2 * SIZE * STEPS);
         CHECK_CLOSE(sums[0] / sums[2], 0, 5 / sqrt(sums[2]));
         CHECK_CLOSE(sums[1] / sums[2], 0, 8 / sqrt(sums[2]));
@@ -272,7 +267,7 @@ TEST(stimuli_and_feeds_come_when_they_should) {
         for (int i = 0; i < SIZE; i++)
             for (int l = 0; l < WIDTH; l++)
                 feed[t][i][l] = (float)(100 * (t + 1) + 10 * i + l);
-    CHECK_OK(lw_net_create(world_of(), &spec, &net));
+    CHECK_OK(lw_net_create(world_kept(), &spec, &net));
     CHECK_OK(lw_sim_create(net, &options, &sim));
     CHECK_FAILS(lw_sim_feed(sim, 0, 0, feed[0][0], 3, SIZE - 1), LW_EUSE, "7 neurons");
     CHECK_FAILS(lw_sim_feed(sim, 0, 1, feed[0][0], 3, SIZE), LW_EUSE, "port 1");
@@ -310,12 +305,12 @@ TEST(lanes_equal_plain_runs) {
         b.drive = true;
         b.delay_lo = k ? 0.2 : 1.5;
         b.delay_hi = 1.5;
-        brunel_mark one = brunel_run(world_of(), &b, 400, NULL);
+        brunel_mark one = brunel_run(world_kept(), &b, 400, NULL);
         CHECK(one.spikes > 100);
         lw_net *net = NULL;
         lw_sim *sim = NULL;
         b.width = 3;
-        CHECK_OK(brunel_net(world_of(), &b, &net));
+        CHECK_OK(brunel_net(world_kept(), &b, &net));
         CHECK_OK(brunel_sim(net, &b, &sim));
         CHECK_OK(lw_sim_advance(sim, 400, NULL));
         for (int lane = 0; lane < 3; lane++) {
@@ -338,7 +333,7 @@ TEST(fused_steps_equal_phases) {
     b.delay_hi = 1.1;
     lw_net *net = NULL;
     lw_sim *fused = NULL, *phases = NULL;
-    CHECK_OK(brunel_net(world_of(), &b, &net));
+    CHECK_OK(brunel_net(world_kept(), &b, &net));
     CHECK_OK(brunel_sim(net, &b, &fused));
     CHECK_OK(brunel_sim(net, &b, &phases));
     CHECK_OK(lw_sim_advance(fused, 350, NULL));
@@ -399,7 +394,7 @@ TEST(graded_populations_equal_matrices) {
         lw_sim *sim = NULL;
         lw_sim_options options = lw_sim_options_default();
         options.width = WIDTH;
-        CHECK_OK(lw_net_create(world_of(), &spec, &net));
+        CHECK_OK(lw_net_create(world_kept(), &spec, &net));
         CHECK_OK(lw_sim_create(net, &options, &sim));
         CHECK_INT(sim->epoch, with_one ? 1 : 3);
         double w[2][SIZE][SIZE] = {{{0}}};
@@ -411,7 +406,7 @@ TEST(graded_populations_equal_matrices) {
                 w[k][edges[e].target][edges[e].source] += edges[e].weight;
             lw_free(edges);
         }
-        lw_comm_sum_f64(world_of(), w[0][0], 2 * SIZE * SIZE);
+        lw_comm_sum_f64(world_kept(), w[0][0], 2 * SIZE * SIZE);
         float feed[SIZE][WIDTH];
         for (int i = 0; i < SIZE; i++)
             for (int l = 0; l < WIDTH; l++)
@@ -456,7 +451,7 @@ TEST(float_is_close_to_double) {
     b.drive = true;
     lw_net *net = NULL;
     lw_sim *sim[2] = {NULL, NULL};
-    CHECK_OK(brunel_net(world_of(), &b, &net));
+    CHECK_OK(brunel_net(world_kept(), &b, &net));
     for (int k = 0; k < 2; k++) {
         b.precision = k ? LW_F64 : LW_F32;
         CHECK_OK(brunel_sim(net, &b, &sim[k]));
@@ -507,7 +502,7 @@ TEST(smooth_engine_emits_the_primitive) {
         options.surrogate.kind = LW_SURROGATE_SIGMOID;
         options.stimulus = &kick;
         options.n_stimuli = 1;
-        CHECK_OK(lw_net_create(world_of(), &spec, &net));
+        CHECK_OK(lw_net_create(world_kept(), &spec, &net));
         CHECK_OK(lw_sim_create(net, &options, &sim));
         CHECK_OK(lw_sim_advance(sim, 1, NULL));
         double out[5], v[5], s = lw_surrogate_smooth(&options.surrogate, 19.7 - 20);
@@ -541,7 +536,7 @@ TEST(the_watch_sees_progress_and_can_stop) {
     b.n = 50;
     lw_net *net = NULL;
     lw_sim *sim = NULL;
-    CHECK_OK(brunel_net(world_of(), &b, &net));
+    CHECK_OK(brunel_net(world_kept(), &b, &net));
     CHECK_OK(brunel_sim(net, &b, &sim));
     ticks t = {0};
     lw_watch watch = {.payload = &t, .tick = tick};

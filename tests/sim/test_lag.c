@@ -5,6 +5,7 @@
  * (test_tape.c, test_tangent.c).
  */
 #include "sweep_net.h"
+#include "world.h"
 
 enum { N_A = 7, N_B = 6, STEPS = 30, LAG_MAX = 5 };
 
@@ -80,16 +81,8 @@ static void against_loop(const lw_comm *world, bool dense, lw_dtype type, int32_
     lw_net_destroy(&net);
 }
 
-static lw_comm *world_make(void) {
-    int argc = 0;
-    char **argv = NULL;
-    lw_comm *world = NULL;
-    CHECK_OK(lw_comm_start(&argc, &argv, &world));
-    return world;
-}
-
 TEST(values_arrive_between_steps) {
-    lw_comm *world = world_make();
+    lw_comm *world = world_start();
     for (int dense = 0; dense < 2; dense++)
         for (int32_t width = 1; width < 4; width += 2) {
             against_loop(world, dense, LW_F64, width);
@@ -100,7 +93,7 @@ TEST(values_arrive_between_steps) {
 
 /* Hard spikes in lists and in rows, states in all bits. */
 TEST(equal_bits_on_any_ranks) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, lw_model_builtin("cuba_lif"));
     for (int32_t width = 1; width < 4; width += 2) {
@@ -129,7 +122,7 @@ TEST(equal_bits_on_any_ranks) {
 
 /* What a checkpoint does: state and history into a fresh engine, which then goes on as the first would. */
 TEST(history_is_enough) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, lw_model_builtin("cuba_lif"));
     lw_sim_options o = bench_options(&drive, 1);
@@ -168,7 +161,7 @@ TEST(history_is_enough) {
 }
 
 TEST(delays_stay_in_their_range) {
-    lw_comm *world = world_make();
+    lw_comm *world = world_start();
     lw_net *net = NULL;
     lw_theta *theta = NULL;
     CHECK_OK(pair_net(world, false, LW_F32, LW_PARTITION_BLOCK, &net));
@@ -213,7 +206,7 @@ TEST(delays_stay_in_their_range) {
 }
 
 TEST(every_model_runs_with_learned_delays) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     for (int m = 0; bench_model_at(m); m++) {
         bench_drive drive = bench_drive_of(self, bench_model_at(m));

@@ -5,12 +5,8 @@
  * when a run is taken apart and put together again.
  */
 #include "plastic_net.h"
+#include "world.h"
 
-static lw_comm *world_of(void) {
-    static lw_comm *world;
-    if (!world) CHECK_OK(lw_comm_start(NULL, NULL, &world));
-    return world;
-}
 static lw_comm *self_of(void) {
     static lw_comm *self;
     if (!self) CHECK_OK(lw_comm_self(&self));
@@ -201,10 +197,10 @@ TEST(ranks_partitions_and_threads_change_no_bit) {
         c.weight_type = k & 1 ? LW_F32 : LW_F64;
         c.precision = k & 1 ? LW_F32 : LW_F64;
         outcome one = run(self_of(), &c, 0);
-        same(one, run(world_of(), &c, 0));
+        same(one, run(world_kept(), &c, 0));
         c.partition = LW_PARTITION_ROUND_ROBIN;
         c.threads = 2;
-        same(one, run(world_of(), &c, 0));
+        same(one, run(world_kept(), &c, 0));
     }
 }
 
@@ -215,9 +211,9 @@ TEST(settling_changes_no_bit) {
         c.in_axon = k & 1;
         c.multapses = false;
         c.weight_type = k & 1 ? LW_F32 : LW_F64;
-        outcome one = run(world_of(), &c, 0);
-        same(one, run(world_of(), &c, 7));
-        same(one, run(world_of(), &c, 250));
+        outcome one = run(world_kept(), &c, 0);
+        same(one, run(world_kept(), &c, 7));
+        same(one, run(world_kept(), &c, 250));
     }
 }
 
@@ -233,8 +229,8 @@ TEST(a_run_goes_on_from_its_parts) {
             c.delay_hi = 100;
             c.rate = 1;
         }
-        outcome whole = run(world_of(), &c, 0);
-        CHECK_OK(plastic_net(world_of(), &c, &net));
+        outcome whole = run(world_kept(), &c, 0);
+        CHECK_OK(plastic_net(world_kept(), &c, &net));
         CHECK_OK(plastic_sim(net, &c, &sim));
         CHECK_OK(plastic_sim(net, &c, &next));
         CHECK_OK(lw_sim_advance(sim, 703, NULL));
@@ -242,7 +238,7 @@ TEST(a_run_goes_on_from_its_parts) {
         int64_t n = lw_net_pop(net, 0).n_local, depth = lw_sim_targets_depth(sim, 0);
         double *value = NULL, *sources = NULL, *targets = NULL;
         int32_t *refractory = NULL;
-        lw_comm_max_i64(world_of(), &depth, 1);
+        lw_comm_max_i64(world_kept(), &depth, 1);
         CHECK_OK(lw_alloc((size_t)n, sizeof *value, "state", &value));
         CHECK_OK(lw_alloc((size_t)n, sizeof *refractory, "state", &refractory));
         CHECK_OK(lw_alloc((size_t)(n * (1 + m->n_pre)), sizeof *sources, "state", &sources));
@@ -436,7 +432,7 @@ TEST(what_knows_no_plasticity_says_so) {
     lw_sim *sim = NULL;
     lw_tape *tape = NULL;
     lw_sim_options options = lw_sim_options_default();
-    CHECK_OK(plastic_net(world_of(), &c, &net));
+    CHECK_OK(plastic_net(world_kept(), &c, &net));
     options.width = 2;
     CHECK_FAILS(lw_sim_create(net, &options, &sim), LW_EUSE,
         "projection \"EE\" has synapse model stdp, which only plain simulations with one lane and hard spikes know");
@@ -447,7 +443,7 @@ TEST(what_knows_no_plasticity_says_so) {
     lw_net_destroy(&net);
     double bad[] = {TAU_PLUS, -1, LAMBDA, ALPHA, 0, 0, WMAX};
     c.param = bad;
-    CHECK_FAILS(plastic_net(world_of(), &c, &net), LW_EUSE,
+    CHECK_FAILS(plastic_net(world_kept(), &c, &net), LW_EUSE,
         "projection \"EE\": parameter tau_minus of synapse stdp is -1 ms, allowed is (0, inf) ms");
 }
 

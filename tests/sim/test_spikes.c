@@ -5,14 +5,9 @@
  * one.
  */
 #include "brunel.h"
+#include "world.h"
 
 static const lw_partition PARTITIONS[] = {LW_PARTITION_BLOCK, LW_PARTITION_ROUND_ROBIN, LW_PARTITION_SCOTCH};
-
-static lw_comm *world_of(void) {
-    static lw_comm *world;
-    if (!world) CHECK_OK(lw_comm_start(NULL, NULL, &world));
-    return world;
-}
 
 static void ranks_agree(brunel b, int64_t steps, int n_partitions) {
     lw_comm *self = NULL;
@@ -24,9 +19,9 @@ static void ranks_agree(brunel b, int64_t steps, int n_partitions) {
     for (int k = 0; k < n_partitions; k++) {
         lw_sim_stats stats = {0};
         b.partition = PARTITIONS[k];
-        brunel_mark found = brunel_run(world_of(), &b, steps, &stats);
+        brunel_mark found = brunel_run(world_kept(), &b, steps, &stats);
         CHECK_MARK(found, expected);
-        CHECK(lw_comm_size(world_of()) > 1 ? stats.messages_sent > 0 && stats.bytes_sent > 0 : stats.bytes_sent == 0);
+        CHECK(lw_comm_size(world_kept()) > 1 ? stats.messages_sent > 0 && stats.bytes_sent > 0 : stats.bytes_sent == 0);
         CHECK_INT(stats.steps, steps);
     }
     lw_comm_destroy(&self);
@@ -78,7 +73,7 @@ TEST(advances_add_up) {
     b.n = 500;
     lw_net *net = NULL;
     lw_sim *one = NULL, *many = NULL;
-    CHECK_OK(brunel_net(world_of(), &b, &net));
+    CHECK_OK(brunel_net(world_kept(), &b, &net));
     CHECK_OK(brunel_sim(net, &b, &one));
     CHECK_OK(brunel_sim(net, &b, &many));
     CHECK_OK(lw_sim_advance(one, 300, NULL));
@@ -103,10 +98,10 @@ TEST(another_step_number_changes_nothing) {
     b.drive = true;
     b.delay_lo = 0.4;
     b.delay_hi = 1.7;
-    brunel_mark expected = brunel_run(world_of(), &b, 300, NULL);
+    brunel_mark expected = brunel_run(world_kept(), &b, 300, NULL);
     lw_net *net = NULL;
     lw_sim *sim = NULL;
-    CHECK_OK(brunel_net(world_of(), &b, &net));
+    CHECK_OK(brunel_net(world_kept(), &b, &net));
     CHECK_OK(brunel_sim(net, &b, &sim));
     CHECK_OK(lw_sim_advance(sim, 147, NULL));
     lw_sim_step_set(sim, 100000);
@@ -181,7 +176,7 @@ static lw_err load(lw_sim *sim, const saved *s) {
 
 /* Run to an odd step, save; continue there, and on the ranks of two halves of the world in another partition. */
 static void continues(double delay_lo, double delay_hi) {
-    lw_comm *world = world_of(), *half = NULL;
+    lw_comm *world = world_kept(), *half = NULL;
     brunel b = BRUNEL;
     b.n = 500;
     b.delay_lo = delay_lo;

@@ -3,24 +3,18 @@
  * Stimuli one by one: what is drawn equals a scalar reading of the definition, on any number of ranks; rates and
  * currents that change with time; noise held over intervals; ranges of neurons change no bit.
  */
-#include "check.h"
+#include "world.h"
 #include "engine_parts.h"
 
 enum { SIZE = 300, WIDTH = 2, SEED = 11 };
 static const double DT = 0.1, TURN = 6.283185307179586;
-
-static lw_comm *world_of(void) {
-    static lw_comm *world;
-    if (!world) CHECK_OK(lw_comm_start(NULL, NULL, &world));
-    return world;
-}
 
 /* Relays show what reaches them. */
 static lw_net *relays(void) {
     lw_net *net = NULL;
     lw_population_spec pop = {.name = "x", .model = lw_model_builtin("relay"), .size = SIZE};
     lw_net_spec spec = {.seed = SEED, .dt = DT, .n_pop = 1, .pop = &pop, .weight_type = LW_F64};
-    CHECK_OK(lw_net_create(world_of(), &spec, &net));
+    CHECK_OK(lw_net_create(world_kept(), &spec, &net));
     return net;
 }
 
@@ -132,7 +126,7 @@ TEST(poisson_counts_are_those_of_the_definition) {
                 expected += mean;
             }
         double both[2] = {sum, expected};
-        lw_comm_sum_f64(world_of(), both, 2);
+        lw_comm_sum_f64(world_kept(), both, 2);
         CHECK_CLOSE(both[0], both[1], 5 * sqrt(both[1]));
         free(x);
     }
@@ -158,7 +152,7 @@ TEST(high_rates_follow_their_wave) {
             square += (x[t * n + i] - mean) * (x[t * n + i] - mean) / mean;
         }
         double sums[2] = {sum / mean, square};
-        lw_comm_sum_f64(world_of(), sums, 2);
+        lw_comm_sum_f64(world_kept(), sums, 2);
         CHECK_CLOSE(sums[0] / (SIZE * WIDTH), 1, 5 / sqrt(mean * SIZE * WIDTH));
         CHECK_CLOSE(sums[1] / (SIZE * WIDTH), 1, 5 * sqrt(2.0 / (SIZE * WIDTH)));
     }

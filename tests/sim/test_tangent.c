@@ -4,6 +4,7 @@
  * the tape's tangents (hard spikes), they do not depend on ranks, and a cut can be entered with the state alone.
  */
 #include "sweep_net.h"
+#include "world.h"
 
 enum { N_FLIGHT = 8, N_ALL = N_IN + N_HID + N_OUT };
 
@@ -81,12 +82,6 @@ static double row_value(const bench *b, const lw_tangent *t, int64_t row) {
     for (int64_t j = 0; j < v.n_local; j++)
         if (v.gid[j] == gid) return local[j];
     return NAN;
-}
-
-static lw_comm *world_make(void) {
-    lw_comm *world = NULL;
-    CHECK_OK(lw_comm_start(NULL, NULL, &world));
-    return world;
 }
 
 /* ------------------------------------------------------------------ the derivative of the map */
@@ -212,7 +207,7 @@ static bench_drive drive_of(const char *name, const lw_comm *self) {
 }
 
 TEST(block_is_derivative) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = drive_of("cuba_lif", self);
     check_jacobian(world, BENCH_RECURRENT, &drive, 5);
@@ -316,7 +311,7 @@ static void check_tape(const lw_comm *world, bench_kind kind, const bench_drive 
 }
 
 TEST(block_agrees_with_tape) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = drive_of("cuba_lif", self);
     for (int detached = 0; detached < 2; detached++) {
@@ -342,7 +337,7 @@ static void block_fill(lw_tangent *t) {
 }
 
 TEST(block_on_any_ranks) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     static const char *names[] = {"cuba_lif", "lif"};
     for (int m = 0; m < 2; m++) {
@@ -392,7 +387,7 @@ TEST(block_on_any_ranks) {
 /* ------------------------------------------------------------------ entering at a cut */
 
 TEST(cut_from_state_alone) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     for (int m = 0; bench_model_at(m); m++) {
         bench_drive drive = bench_drive_of(self, bench_model_at(m));
@@ -432,7 +427,7 @@ TEST(cut_from_state_alone) {
 }
 
 TEST(wrong_engines_are_refused) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = drive_of("cuba_lif", self);
     lw_sim_options o = bench_options(&drive, 2);

@@ -5,6 +5,7 @@
  * lanes add, float is close to double.
  */
 #include "sweep_net.h"
+#include "world.h"
 
 enum { STEPS = 20, MANY = 140, BEFORE = 3 };
 
@@ -143,14 +144,6 @@ static double *gradient(lw_tape *tape, const bench *b, int lane0, arrays *state0
     return grad;
 }
 
-static lw_comm *world_make(void) {
-    int argc = 0;
-    char **argv = NULL;
-    lw_comm *world = NULL;
-    CHECK_OK(lw_comm_start(&argc, &argv, &world));
-    return world;
-}
-
 /* ------------------------------------------------------------------ transpose */
 
 static void check_dot(const lw_comm *world, bench_kind kind, const bench_drive *drive, const lw_sim_options *options,
@@ -187,7 +180,7 @@ static void check_dot(const lw_comm *world, bench_kind kind, const bench_drive *
 }
 
 TEST(adjoint_is_transpose) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     for (int m = 0; bench_model_at(m); m++) {
         bench_drive drive = bench_drive_of(self, bench_model_at(m));
@@ -213,7 +206,7 @@ TEST(adjoint_is_transpose) {
 
 /* longer than what the gradients of weights are gathered over */
 TEST(adjoint_of_many_steps) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, lw_model_builtin("cuba_lif"));
     for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++) {
@@ -351,7 +344,7 @@ static void check_difference(const lw_comm *world, bench_kind kind, const bench_
 }
 
 TEST(tangent_is_derivative) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     for (int m = 0; bench_model_at(m); m++) {
         bench_drive drive = bench_drive_of(self, bench_model_at(m));
@@ -405,7 +398,7 @@ static double norm(int64_t n, const double *x) {
 }
 
 TEST(gradient_on_any_ranks) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
     for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++) {
@@ -441,7 +434,7 @@ TEST(gradient_on_any_ranks) {
 
 /* A sweep that ends at a step is the sweep of a recording that begins there; steps within and between epochs. */
 TEST(sweep_ends_early) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
     static const int64_t firsts[] = {1, 4, 7, STEPS - 1};
@@ -479,7 +472,7 @@ TEST(sweep_ends_early) {
 /* A truncated sweep is the sum of the sweeps of recordings that begin with each window; a window as long as the
  * recording changes nothing. Whole tapes and segments. */
 TEST(windows_are_recordings_of_their_own) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
     static const int64_t windows[] = {1, 4, 7, STEPS};
@@ -524,7 +517,7 @@ TEST(windows_are_recordings_of_their_own) {
 /* A tape in segments has the outputs, the statistics and the gradient of a whole one, also when the sweep ends early.
  */
 TEST(segments_give_the_same) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
     static const int64_t lengths[] = {1, 3, 7, STEPS - 1};
@@ -570,7 +563,7 @@ TEST(segments_give_the_same) {
 }
 
 TEST(lanes_add) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
     for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++) {
@@ -602,7 +595,7 @@ TEST(lanes_add) {
 }
 
 TEST(float_is_close_to_double) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
     for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++) {
@@ -630,7 +623,7 @@ TEST(float_is_close_to_double) {
 }
 
 TEST(memory_is_predicted) {
-    lw_comm *world = world_make(), *self = NULL;
+    lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     bench_drive drive = bench_drive_of(self, some_model());
     lw_sim_options o = bench_options(&drive, 8);

@@ -5,12 +5,7 @@
  * (traces, synapses outside of bundles, delays of 0), and whatever was recorded is the same.
  */
 #include "brunel.h"
-
-static lw_comm *world_of(void) {
-    static lw_comm *world;
-    if (!world) CHECK_OK(lw_comm_start(NULL, NULL, &world));
-    return world;
-}
+#include "world.h"
 
 static void threads_agree(brunel b, int64_t steps) {
     lw_comm *self = NULL;
@@ -18,7 +13,7 @@ static void threads_agree(brunel b, int64_t steps) {
     brunel_mark expected = brunel_run(self, &b, steps, NULL);
     CHECK(expected.spikes > b.n / 4);
     for (b.threads = 1; b.threads <= 3; b.threads++) {
-        brunel_mark found = brunel_run(world_of(), &b, steps, NULL);
+        brunel_mark found = brunel_run(world_kept(), &b, steps, NULL);
         CHECK_MARK(found, expected);
     }
     lw_comm_destroy(&self);
@@ -118,7 +113,7 @@ TEST(levels_dense_and_learned_projections) {
         brunel_mark expected = mixed_run(self, 1, levels);
         CHECK(expected.spikes > 500);
         for (int32_t threads = 1; threads <= 3; threads++) {
-            brunel_mark found = mixed_run(world_of(), threads, levels);
+            brunel_mark found = mixed_run(world_kept(), threads, levels);
             CHECK_MARK(found, expected);
         }
     }
@@ -134,7 +129,7 @@ TEST(records) {
         lw_net *net = NULL;
         lw_sim *sim = NULL;
         b.threads = threads;
-        CHECK_OK(brunel_net(world_of(), &b, &net));
+        CHECK_OK(brunel_net(world_kept(), &b, &net));
         CHECK_OK(brunel_sim(net, &b, &sim));
         for (int p = 0; p < 2; p++)
             CHECK_OK(lw_sim_record_spikes(sim, p));

@@ -6,6 +6,7 @@
  * gradient.
  */
 #include "train_net.h"
+#include "world.h"
 
 enum { STEPS = 14, BATCH = 12, DIRECTIONS = 2 };
 static const double dot_limit = 1e-12, fd_limit = 1e-5;
@@ -65,14 +66,6 @@ static void gradient_check(const lw_comm *world, int replicas, const toy_net_spe
     CHECK(r.fd_error <= fd_limit);
     lw_net_destroy(&built);
     lw_grid_destroy(&grid);
-}
-
-static lw_comm *world_start(void) {
-    lw_comm *world = NULL;
-    int argc = 0;
-    char **argv = NULL;
-    CHECK_OK(lw_comm_start(&argc, &argv, &world));
-    return world;
 }
 
 static toy_net_spec net_of(const lw_model *model) {

@@ -4,12 +4,7 @@
  * code, and the same gains in all bits on any grid.
  */
 #include "train_net.h"
-
-static lw_comm *world(void) {
-    static lw_comm *comm;
-    if (!comm && lw_comm_start(NULL, NULL, &comm) != LW_OK) abort();
-    return comm;
-}
+#include "world.h"
 
 /* ---- the search */
 
@@ -106,10 +101,10 @@ static void rate_case(lw_dtype weights, double wanted) {
     CHECK_REL(alone.rate, wanted, 0.05);
     CHECK_CLOSE(alone_counted, alone.rate, 1e-15);
     CHECK(fabs(alone.before - wanted) > 0.05 * wanted && alone.trials > 1); /* there was something to do */
-    int size = lw_comm_size(world());
+    int size = lw_comm_size(world_kept());
     for (int replicas = 1; replicas <= size && replicas <= 4; replicas *= 2) {
         if (size % replicas || SAMPLES % replicas) continue;
-        lw_rate_found f = tuned(world(), replicas, weights, wanted, &squares, &counted);
+        lw_rate_found f = tuned(world_kept(), replicas, weights, wanted, &squares, &counted);
         CHECK_CLOSE(f.log2_gain, alone.log2_gain, 0);
         CHECK_CLOSE(f.rate, alone.rate, 0);
         CHECK_CLOSE(f.before, alone.before, 0);
@@ -137,7 +132,7 @@ TEST(populations_without_rate_are_refused) {
     lw_grid *grid = NULL;
     lw_net *net = NULL;
     int n = 0;
-    CHECK_OK(lw_grid_create(world(), 1, &grid));
+    CHECK_OK(lw_grid_create(world_kept(), 1, &grid));
     CHECK_OK(toy_net(grid->part, &net_spec, &net));
     CHECK_FAILS(lw_initialize_rate(grid, net, &train, &source, &target, &found, &n), LW_EUSE, "population out");
     lw_net_destroy(&net);

@@ -6,6 +6,7 @@
  */
 #include "../../src/train/curvature.h"
 #include "train_net.h"
+#include "world.h"
 
 void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
     const int *lwork, int *info);
@@ -19,14 +20,6 @@ typedef struct bench {
     lw_net *net;
     lw_train_spec spec;
 } bench;
-
-static lw_comm *world_start(void) {
-    lw_comm *world = NULL;
-    int argc = 0;
-    char **argv = NULL;
-    CHECK_OK(lw_comm_start(&argc, &argv, &world));
-    return world;
-}
 
 static void bench_begin(bench *b, const lw_comm *comm, int replicas, bool per_step, bool classes) {
     toy_net_spec net = {.hidden = lw_model_builtin("cuba_lif"),

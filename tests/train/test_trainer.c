@@ -4,6 +4,7 @@
  * a stopped run that is resumed from what the trainer gives out ends in the same bits as an uninterrupted one.
  */
 #include "train_net.h"
+#include "world.h"
 
 enum { SAMPLES = 22, STEPS = 12 };
 
@@ -29,14 +30,6 @@ static void job_end(job *j) {
     lw_trainer_destroy(&j->trainer);
     lw_net_destroy(&j->net);
     lw_grid_destroy(&j->grid);
-}
-
-static lw_comm *world_start(void) {
-    lw_comm *world = NULL;
-    int argc = 0;
-    char **argv = NULL;
-    CHECK_OK(lw_comm_start(&argc, &argv, &world));
-    return world;
 }
 
 static toy_net_spec spiking(bool sparse) {
