@@ -94,6 +94,8 @@ void lw_free(void *p);
 /** Bytes now held by lw_alloc, and the largest value so far, of this process. */
 int64_t lw_mem_now(void);
 int64_t lw_mem_peak(void);
+/** Memory that did not come from lw_alloc (windows that processes share) counts too; negative when it goes. */
+void lw_mem_count(int64_t bytes);
 /** The peak counts from now on. */
 void lw_mem_peak_reset(void);
 /** Peak resident set of this process in bytes (getrusage). */

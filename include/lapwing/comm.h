@@ -44,12 +44,9 @@ _Noreturn void lw_comm_abort(const lw_comm *comm, int status);
 void lw_comm_sum_f64(const lw_comm *comm, double *x, int64_t n);
 void lw_comm_sum_f32(const lw_comm *comm, float *x, int64_t n);
 void lw_comm_sum_i64(const lw_comm *comm, int64_t *x, int64_t n);
-/** lw_comm_sum_f64 in two halves, with the same bits: begin sends off and comes back at once, other work may follow,
- * end completes. x stays where it is and is not touched in between. Sums may overlap one another; all ranks begin them,
- * and end them, in the same order. **Collective**. */
-typedef struct lw_comm_sum lw_comm_sum;
-lw_err lw_comm_sum_begin(const lw_comm *comm, double *x, int64_t n, lw_comm_sum **out) LW_MUST_CHECK;
-void lw_comm_sum_end(lw_comm_sum **sum);
+/** x: [sum of count] on every rank. x[0 .. count[rank]) <- the sums over ranks of this rank's stretch, the stretches
+ * lying one after the other; the rest of x is lost. **Collective**. */
+void lw_comm_sum_deal_i64(const lw_comm *comm, int64_t *x, const int64_t *count);
 void lw_comm_max_i64(const lw_comm *comm, int64_t *x, int64_t n);
 void lw_comm_min_i64(const lw_comm *comm, int64_t *x, int64_t n);
 void lw_comm_max_f64(const lw_comm *comm, double *x, int64_t n);
@@ -70,6 +67,36 @@ lw_err lw_comm_gatherv(
  * rank. */
 lw_err lw_comm_route(const lw_comm *comm, int64_t n, const int32_t *dest, const void *records, size_t record_size,
     void **out, int64_t *n_out, int64_t *counts_from) LW_MUST_CHECK;
+
+/* ------------------------------------------------------------------ pool
+ * An array of n doubles on every rank, whose sums over the ranks are dealt out: rank r gets those of the stretch
+ * [cut[r], cut[r + 1]), makes something of them and hands the result round. Where all ranks share a node the arrays lie
+ * in memory that all see: then nothing is sent, and a sum reads each array once.
+ *
+ *   write mine -> ready ... -> meet -> add -> (work on the own stretch of mine) -> hand -> read all stretches -> leave
+ */
+typedef struct lw_pool lw_pool;
+/** **Collective**. cut: [size + 1], from 0 to n, equal on all ranks. The array begins with zeros. */
+lw_err lw_pool_create(const lw_comm *comm, int64_t n, const int64_t *cut, lw_pool **out) LW_MUST_CHECK;
+/** **Collective** where the communicator has several ranks. */
+void lw_pool_destroy(lw_pool **pool);
+/** This rank's array, [n]. */
+double *lw_pool_mine(const lw_pool *pool);
+/** Numbers [at, at + n) of mine are written and stay as they are until the meeting: they may begin to travel. Every
+ * number once, in the same pieces and order on all ranks. **Collective**, but nobody waits. */
+void lw_pool_ready(lw_pool *pool, int64_t at, int64_t n);
+/** All ranks have written. **Collective**. */
+void lw_pool_meet(lw_pool *pool);
+/** mine[lo, hi) <- sums, left to right in rank order; within the own stretch. **Local**: threads may share a stretch. */
+void lw_pool_add(lw_pool *pool, int64_t lo, int64_t hi);
+/** All ranks have finished their stretches. **Collective**. */
+void lw_pool_hand(lw_pool *pool);
+/** Stretch of a rank, after handing. */
+const double *lw_pool_stretch(const lw_pool *pool, int rank);
+/** All ranks have read; mine may be written again. **Collective**. */
+void lw_pool_leave(lw_pool *pool);
+/** Bytes that this rank has sent to others (0 where they see its memory). */
+int64_t lw_pool_bytes(const lw_pool *pool);
 
 /* ------------------------------------------------------------------ process grid */
 

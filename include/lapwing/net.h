@@ -435,5 +435,8 @@ void lw_theta_destroy(lw_theta **theta);
  * engines must be told (lw_sim_refresh). */
 void lw_theta_get(const lw_theta *theta, const lw_net *net, double *x);
 void lw_theta_put(const lw_theta *theta, lw_net *net, double *x);
+/** The same for the numbers [lo, hi) of the vector; x: [hi - lo]. Threads may do different ranges. */
+void lw_theta_range_get(const lw_theta *theta, const lw_net *net, int64_t lo, int64_t hi, double *x);
+void lw_theta_range_put(const lw_theta *theta, lw_net *net, int64_t lo, int64_t hi, double *x);
 
 #endif

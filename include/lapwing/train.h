@@ -162,11 +162,12 @@ typedef struct lw_trainer_hook {
     lw_err (*epoch_end)(void *payload, const lw_metrics *metrics, bool improved);
 } lw_trainer_hook;
 lw_err lw_trainer_run(lw_trainer *trainer, const lw_trainer_hook *hook, const lw_watch *watch) LW_MUST_CHECK;
-/** Put back the weights of the best epoch (no-op when no epoch was run). **Local**. */
+/** Put back the weights of the best epoch (no-op when no epoch was run). **Collective** over grid->world. */
 void lw_trainer_best_restore(lw_trainer *trainer);
 
-/** Optimiser state for checkpoints: n_slots vectors of theta->n_local doubles (momentum / first and second moment, best
- * weights last), and scalars. Borrowed, writable (resume). */
+/** Optimiser state for checkpoints: vectors of theta->n_local doubles (momentum / first and second moment, scales, best
+ * weights last), and scalars. Borrowed, writable (resume). Each replica keeps a part of every vector: they are there in
+ * full, on ranks that asked, from lw_trainer_vectors_open to lw_trainer_vectors_close (with one replica: always). */
 typedef struct lw_trainer_state {
     int64_t epoch, batch_in_epoch, updates; /* position; updates counts optimiser steps */
     int64_t best_epoch, since_best;
@@ -178,7 +179,14 @@ const lw_theta *lw_trainer_theta(const lw_trainer *trainer);
 lw_net *lw_trainer_net(const lw_trainer *trainer); /* as given to lw_trainer_create */
 int lw_trainer_n_vectors(const lw_trainer *trainer);
 const char *lw_trainer_vector_name(const lw_trainer *trainer, int i);
+/** NULL where it is not there in full. */
 double *lw_trainer_vector(lw_trainer *trainer, int i);
+typedef enum lw_vectors { LW_VECTORS_EMPTY, LW_VECTORS_FIRST, LW_VECTORS_ALL } lw_vectors; /* room to be filled on all
+                                                        replicas; the vectors on replica 0, on all replicas */
+/** **Collective** over grid->world; empty: over grid->part. */
+lw_err lw_trainer_vectors_open(lw_trainer *trainer, lw_vectors which) LW_MUST_CHECK;
+/** take: what is in the vectors now, the same on all replicas, is the state. **Local**. */
+void lw_trainer_vectors_close(lw_trainer *trainer, bool take);
 lw_trainer_state *lw_trainer_state_get(lw_trainer *trainer);
 /** The history of metrics so far, [n]; for metrics.csv and checkpoints. */
 const lw_metrics *lw_trainer_metrics(const lw_trainer *trainer, int64_t *n);

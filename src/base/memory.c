@@ -20,7 +20,7 @@ typedef struct block {
 
 static atomic_int_fast64_t mem_now, mem_peak;
 
-static void mem_count(int64_t bytes) {
+void lw_mem_count(int64_t bytes) {
     int_fast64_t now = atomic_fetch_add_explicit(&mem_now, bytes, memory_order_relaxed) + bytes;
     int_fast64_t peak = atomic_load_explicit(&mem_peak, memory_order_relaxed);
     while (now > peak && !atomic_compare_exchange_weak(&mem_peak, &peak, now)) {
@@ -37,7 +37,7 @@ static void *block_alloc(size_t count, size_t size) {
     if (posix_memalign(&base, large ? HUGE_PAGE : LINE, bytes) != 0) return NULL;
     if (large) (void)madvise(base, bytes, MADV_HUGEPAGE); /* advice only: without huge pages the block is as good */
     ((block *)base)->bytes = bytes;
-    mem_count((int64_t)bytes);
+    lw_mem_count((int64_t)bytes);
     return (char *)base + LINE;
 }
 
@@ -71,7 +71,7 @@ lw_err lw_grow(void *pointer_to_pointer, size_t old_count, size_t count, size_t 
 void lw_free(void *p) {
     if (!p) return;
     block *head = (block *)((char *)p - LINE);
-    mem_count(-(int64_t)head->bytes);
+    lw_mem_count(-(int64_t)head->bytes);
     free(head);
 }
 

@@ -93,6 +93,7 @@ lw_err lw_comm_split(const lw_comm *comm, int color, int key, lw_comm **out) {
     if (err != LW_OK) lw_comm_destroy(out);
     if (*out) {
         (*out)->limit = comm->limit;
+        (*out)->apart = comm->apart;
         if (comm->plays) part_set(*out, comm->as_rank, comm->as_size);
     }
     return err;
@@ -145,6 +146,10 @@ void *lw_comm_handle(const lw_comm *comm) {
 void lw_comm_limit_set(lw_comm *comm, int64_t bytes) {
     LW_ASSERT(bytes >= 1 && bytes <= INT_MAX);
     comm->limit = bytes;
+}
+
+void lw_comm_apart_set(lw_comm *comm, bool apart) {
+    comm->apart = apart;
 }
 
 /* One small reduction while all is well; the message travels only after a failure. */

@@ -18,6 +18,7 @@ struct lw_comm {
     int as_rank, as_size; /* what others are told: the same, or the part that is played */
     bool plays;
     bool started_mpi;   /* lw_comm_stop finalizes */
+    bool apart;         /* a pool of this communicator sends messages, as if no two ranks shared a node */
     int64_t limit;      /* bytes that one MPI call may carry in all; more is split */
     void *scratch;      /* of the ordered reductions; kept */
     size_t scratch_len; /* bytes */
@@ -25,6 +26,8 @@ struct lw_comm {
 
 /** Lower the limit so that small data takes the path of large data. Equal on all ranks. For tests. */
 void lw_comm_limit_set(lw_comm *comm, int64_t bytes);
+/** Pools of this communicator, and of those split off it, send messages. Equal on all ranks. For tests. */
+void lw_comm_apart_set(lw_comm *comm, bool apart);
 /** End the job with a message for what cannot be handed back: a void function of a time loop got no memory. */
 _Noreturn void lw_comm_die(const lw_comm *comm, const char *while_doing);
 /** A count for MPI; ends the job when it does not fit. */

@@ -131,6 +131,17 @@ void lw_comm_sum_i64(const lw_comm *comm, int64_t *x, int64_t n) {
     reduce_i64(comm, x, n, MPI_SUM);
 }
 
+void lw_comm_sum_deal_i64(const lw_comm *comm, int64_t *x, const int64_t *count) {
+    int *each = NULL;
+    if (comm->size == 1) return;
+    if (lw_alloc((size_t)comm->size, sizeof *each, "stretches of a sum", &each) != LW_OK)
+        lw_comm_die(comm, "summing over ranks");
+    for (int r = 0; r < comm->size; r++)
+        each[r] = lw_comm_count(comm, count[r], "numbers of a sum");
+    MPI_Reduce_scatter(MPI_IN_PLACE, x, each, MPI_INT64_T, MPI_SUM, comm->mpi);
+    lw_free(each);
+}
+
 void lw_comm_max_i64(const lw_comm *comm, int64_t *x, int64_t n) {
     reduce_i64(comm, x, n, MPI_MAX);
 }

@@ -254,9 +254,11 @@ lw_err lw_checkpoint_trainer(lw_checkpoint *checkpoint, lw_trainer *trainer) {
     if (err == LW_OK) err = state_load(r, &state);
     if (err == LW_OK) err = metrics_load(r, &metrics, &n);
     err = lw_comm_agree(comm, err);
+    if (err == LW_OK) err = lw_trainer_vectors_open(trainer, LW_VECTORS_EMPTY);
     for (int32_t b = 0; b < theta->n_blocks && err == LW_OK; b++)
         err = theta->block[b].is_weight || theta->block[b].is_delay ? weights_load(r, net, trainer, &theta->block[b])
                                                                     : params_load(r, net, trainer, &theta->block[b]);
+    lw_trainer_vectors_close(trainer, err == LW_OK);
     if (err == LW_OK) err = lw_comm_agree(comm, lw_trainer_metrics_set(trainer, metrics, n));
     if (err == LW_OK) *lw_trainer_state_get(trainer) = state;
     lw_free(metrics);

@@ -69,7 +69,9 @@ lw_err lw_checkpoint_write(
         err = LW_FAIL(LW_EUSE, "%s: the path is too long", dir);
     if (err == LW_OK && first) err = folder_prepare(dir);
     LW_TRY(lw_comm_agree(grid->world, err));
+    if (content->trainer) LW_TRY(lw_trainer_vectors_open(content->trainer, LW_VECTORS_FIRST));
     if (grid->replica == 0) err = file_write(grid->part, temporary, content);
+    if (content->trainer) lw_trainer_vectors_close(content->trainer, false);
     err = lw_comm_agree(grid->world, err);
     if (err == LW_OK) {
         if (first) err = checkpoint_publish(dir, temporary, name, keep);

@@ -56,58 +56,86 @@ void lw_theta_destroy(lw_theta **theta) {
     *theta = NULL;
 }
 
-void lw_theta_get(const lw_theta *theta, const lw_net *net, double *x) {
+/* Numbers [*first, *first + n) of a block that lie in [lo, hi) of the vector; returns n. */
+static int64_t overlap(const lw_theta_block *block, int64_t lo, int64_t hi, int64_t *first) {
+    int64_t begin = block->offset > lo ? block->offset : lo, end = block->offset + block->count;
+    if (end > hi) end = hi;
+    *first = begin - block->offset;
+    return end > begin ? end - begin : 0;
+}
+
+static void weights_get(const lw_proj_view *proj, int64_t first, int64_t n, double *to) {
+    if (!proj->weight || proj->weight_type != LW_F32) {
+        for (int64_t i = 0; i < n; i++)
+            to[i] = lw_net_weight(proj, first + i);
+        return;
+    }
+    const float *from = (const float *)proj->weight + first;
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (double)from[i];
+}
+
+void lw_theta_range_get(const lw_theta *theta, const lw_net *net, int64_t lo, int64_t hi, double *x) {
     for (int32_t b = 0; b < theta->n_blocks; b++) {
         const lw_theta_block *block = &theta->block[b];
-        double *to = x + block->offset;
+        int64_t first, n = overlap(block, lo, hi, &first);
+        if (n == 0) continue;
+        double *to = x + (block->offset + first - lo);
         if (block->is_delay) {
-            for (int64_t i = 0; i < block->count; i++)
-                to[i] = (double)net->proj[block->proj].view.lag[i];
-            continue;
+            for (int64_t i = 0; i < n; i++)
+                to[i] = (double)net->proj[block->proj].view.lag[first + i];
+        } else if (block->is_weight) {
+            weights_get(&net->proj[block->proj].view, first, n, to);
+        } else {
+            memcpy(to, net->pop[block->pop].param[block->param] + first, (size_t)n * sizeof *to);
         }
-        if (!block->is_weight) {
-            memcpy(to, net->pop[block->pop].param[block->param], (size_t)block->count * sizeof *to);
-            continue;
-        }
-        const lw_proj_view *proj = &net->proj[block->proj].view;
-        for (int64_t i = 0; i < block->count; i++)
-            to[i] = lw_net_weight(proj, i);
     }
 }
 
-static void weights_put(const lw_proj_view *proj, const double *x, int64_t n) {
+static void weights_put(const lw_proj_view *proj, int64_t first, const double *x, int64_t n) {
     if (proj->weight_type == LW_F64) {
-        memcpy(proj->weight, x, (size_t)n * sizeof *x);
+        memcpy((double *)proj->weight + first, x, (size_t)n * sizeof *x);
         return;
     }
+    float *to = (float *)proj->weight + first;
     for (int64_t i = 0; i < n; i++)
-        ((float *)proj->weight)[i] = (float)x[i];
+        to[i] = (float)x[i];
 }
 
 /* Values outside the range are written back clamped; stored as floats, as weights may be. */
-static void lags_put(const lw_proj_view *proj, double *x, int64_t n) {
+static void lags_put(const lw_proj_view *proj, int64_t first, double *x, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         x[i] = fmin(fmax(x[i], 1), proj->lag_max);
-        proj->lag[i] = (float)x[i];
+        proj->lag[first + i] = (float)x[i];
     }
 }
 
-void lw_theta_put(const lw_theta *theta, lw_net *net, double *x) {
+void lw_theta_range_put(const lw_theta *theta, lw_net *net, int64_t lo, int64_t hi, double *x) {
     for (int32_t b = 0; b < theta->n_blocks; b++) {
         const lw_theta_block *block = &theta->block[b];
-        double *from = x + block->offset;
+        int64_t first, n = overlap(block, lo, hi, &first);
+        if (n == 0) continue;
+        double *from = x + (block->offset + first - lo);
         if (block->is_weight) {
-            weights_put(&net->proj[block->proj].view, from, block->count);
+            weights_put(&net->proj[block->proj].view, first, from, n);
             continue;
         }
         if (block->is_delay) {
-            lags_put(&net->proj[block->proj].view, from, block->count);
+            lags_put(&net->proj[block->proj].view, first, from, n);
             continue;
         }
         const lw_pop_view *pop = &net->pop[block->pop];
-        for (int64_t i = 0; i < block->count; i++) {
+        for (int64_t i = 0; i < n; i++) {
             from[i] = lw_model_param_clamp(pop->model, block->param, from[i]);
-            pop->param[block->param][i] = from[i];
+            pop->param[block->param][first + i] = from[i];
         }
     }
+}
+
+void lw_theta_get(const lw_theta *theta, const lw_net *net, double *x) {
+    lw_theta_range_get(theta, net, 0, theta->n_local, x);
+}
+
+void lw_theta_put(const lw_theta *theta, lw_net *net, double *x) {
+    lw_theta_range_put(theta, net, 0, theta->n_local, x);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Optimisers (SGD with momentum: Sutskever et al. 2013; Adam: Kingma & Ba 2015; AdamW: Loshchilov & Hutter 2019;
- * RMSprop: Hinton, lecture 6e, 2012, centred: Graves 2013), learning-rate schedules, gradient norm. Every update is
- * element-wise on this rank's part of theta; only the norm looks at the whole network.
+ * RMSprop: Hinton, lecture 6e, 2012, centred: Graves 2013): their settings, learning-rate schedules, groups, scales.
+ * The arithmetic of an update is in update.c.
  */
 #include <fnmatch.h>
 #include <math.h>
@@ -98,58 +98,6 @@ void optimizer_scale(
     }
 }
 
-double optimizer_norm(const lw_theta *theta, const lw_comm *part, const double *scale, const double *grad) {
-    double sum = 0;
-    for (int64_t i = 0; i < theta->n_local; i++) {
-        double g = scale ? grad[i] * scale[i] : grad[i];
-        sum += g * g;
-    }
-    lw_comm_sum_f64(part, &sum, 1);
-    return sqrt(sum);
-}
-
-static double update_sgd(const lw_optimizer_spec *s, double g, double *velocity) {
-    if (!velocity) return g;
-    *velocity = s->momentum * *velocity + g;
-    return s->nesterov ? g + s->momentum * *velocity : *velocity;
-}
-
-static double update_adam(const lw_optimizer_spec *s, double unbias1, double unbias2, double g, double *m, double *v) {
-    *m = s->beta1 * *m + (1 - s->beta1) * g;
-    *v = s->beta2 * *v + (1 - s->beta2) * g * g;
-    return *m * unbias1 / (sqrt(*v * unbias2) + s->epsilon);
-}
-
-/* mean square, then velocity (with momentum), then mean (centred) */
-static double update_rmsprop(const lw_optimizer_spec *s, double g, double *square, double *velocity, double *mean) {
-    *square = s->beta2 * *square + (1 - s->beta2) * g * g;
-    double power = *square;
-    if (mean) {
-        *mean = s->beta2 * *mean + (1 - s->beta2) * g;
-        power = fmax(power - *mean * *mean, 0);
-    }
-    double d = g / (sqrt(power) + s->epsilon);
-    if (!velocity) return d;
-    *velocity = s->momentum * *velocity + d;
-    return *velocity;
-}
-
-static double update_of(const lw_optimizer_spec *s, const double *unbias, double g, double *const *moment, int64_t i) {
-    int n = optimizer_moments(s);
-    bool moving = s->momentum > 0;
-    switch (s->kind) {
-    case LW_OPTIMIZER_SGD:
-        return update_sgd(s, g, n > 0 ? &moment[0][i] : NULL);
-    case LW_OPTIMIZER_ADAM:
-    case LW_OPTIMIZER_ADAMW:
-        break;
-    case LW_OPTIMIZER_RMSPROP:
-        return update_rmsprop(
-            s, g, &moment[0][i], moving ? &moment[1][i] : NULL, s->centred ? &moment[n - 1][i] : NULL);
-    }
-    return update_adam(s, unbias[0], unbias[1], g, &moment[0][i], &moment[1][i]);
-}
-
 /* The name by which groups know a block. */
 static void block_name(const lw_net *net, const lw_theta_block *block, size_t n, char *name) {
     if (block->is_weight || block->is_delay) {
@@ -185,30 +133,4 @@ lw_err optimizer_rules(const lw_optimizer_spec *spec, const lw_net *net, const l
             group->match);
     }
     return LW_OK;
-}
-
-void optimizer_freeze(const lw_theta *theta, const optimizer_rule *rule, double *grad) {
-    for (int32_t b = 0; b < theta->n_blocks; b++)
-        for (int64_t i = 0; rule[b].frozen && i < theta->block[b].count; i++)
-            grad[theta->block[b].offset + i] = 0;
-}
-
-void optimizer_step(const lw_optimizer_spec *spec, const lw_theta *theta, const optimizer_rule *rule, double lr,
-    double factor, int64_t update, const double *scale, const double *grad, double *const *moment, double *x) {
-    bool coupled = spec->kind != LW_OPTIMIZER_ADAMW;
-    const double unbias[2] = {1 / (1 - pow(spec->beta1, (double)update)), 1 / (1 - pow(spec->beta2, (double)update))};
-    for (int32_t b = 0; b < theta->n_blocks; b++) {
-        const lw_theta_block *block = &theta->block[b];
-        double decay = rule[b].weight_decay, rate = lr * rule[b].lr;
-        for (int64_t i = block->offset; !rule[b].frozen && i < block->offset + block->count; i++) {
-            double unit = scale ? scale[i] : 1, g = factor * grad[i] * unit, shrink = 0;
-            if (spec->clip_value > 0) g = fmax(fmin(g, spec->clip_value), -spec->clip_value);
-            if (coupled) {
-                g += decay * x[i];
-            } else {
-                shrink = rate * decay * x[i];
-            }
-            x[i] -= shrink + unit * (rate * update_of(spec, unbias, g, moment, i));
-        }
-    }
 }

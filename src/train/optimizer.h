@@ -17,8 +17,9 @@ typedef struct optimizer_rule {
 /** rule: [n_blocks]. EUSE for a group that matches nothing. **Local**. */
 lw_err optimizer_rules(
     const lw_optimizer_spec *spec, const lw_net *net, const lw_theta *theta, optimizer_rule *rule) LW_MUST_CHECK;
-/** 0 where a block is frozen. **Local**. */
-void optimizer_freeze(const lw_theta *theta, const optimizer_rule *rule, double *grad);
+/** 0 where a block is frozen. Here and below the numbers [lo, hi) of theta are meant, and arrays begin at lo.
+ * **Local**. */
+void optimizer_freeze(const lw_theta *theta, const optimizer_rule *rule, int64_t lo, int64_t hi, double *grad);
 
 /** **Local**. EUSE naming the setting, the value found and the values allowed. */
 lw_err optimizer_check(const lw_optimizer_spec *spec, int64_t epochs) LW_MUST_CHECK;
@@ -31,11 +32,18 @@ double optimizer_rate(const lw_optimizer_spec *spec, int64_t epochs, int64_t n_b
  * place of a mean of 0) for a parameter block. **Collective** over the ranks of the partition. scale: [n_local] */
 void optimizer_scale(
     const lw_optimizer_spec *spec, const lw_theta *theta, const lw_comm *part, const double *x, double *scale);
-/** Euclidean norm of grad * scale over the whole network. **Collective** over the partition. scale NULL: all 1. */
-double optimizer_norm(const lw_theta *theta, const lw_comm *part, const double *scale, const double *grad);
+/** Sums of squares of grad * scale over pieces of OPTIMIZER_PIECE numbers of theta, square[0 .. (hi - lo) / piece], so
+ * that a norm does not depend on who adds which of them. lo is a multiple of OPTIMIZER_PIECE, and so is hi unless it is
+ * the end of theta. scale NULL: all 1. **Local**. */
+enum { OPTIMIZER_PIECE = 1024 };
+void optimizer_squares(int64_t lo, int64_t hi, const double *scale, const double *grad, double *square);
+static inline int64_t optimizer_pieces(int64_t n) {
+    return (n + OPTIMIZER_PIECE - 1) / OPTIMIZER_PIECE;
+}
 /** x <- x - scale * update(factor * scale * grad). `update` counts from 1 (bias correction). moment:
- * [optimizer_moments][n_local]. scale NULL: all 1. rule: [n_blocks]. **Local**. */
+ * [optimizer_moments][hi - lo]. scale NULL: all 1; one number per block. rule: [n_blocks]. **Local**. */
 void optimizer_step(const lw_optimizer_spec *spec, const lw_theta *theta, const optimizer_rule *rule, double lr,
-    double factor, int64_t update, const double *scale, const double *grad, double *const *moment, double *x);
+    double factor, int64_t update, int64_t lo, int64_t hi, const double *scale, const double *grad,
+    double *const *moment, double *x);
 
 #endif

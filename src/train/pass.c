@@ -151,7 +151,6 @@ void pass_destroy(pass **p) {
         batch_destroy(&(*p)->piece[k]);
     lw_free((*p)->piece);
     lw_free((*p)->sample);
-    lw_free((*p)->sum);
     lw_free(*p);
     *p = NULL;
 }
@@ -206,31 +205,24 @@ lw_err pass_backward(pass *p, double *grad) {
     return lw_tape_backward(p->tape, &seed, grad, NULL);
 }
 
-/* A block of the gradient is complete. Running out of memory here ends the job: other replicas already wait for it. */
+/* A block of the gradient is complete. */
 static void block_ready(void *payload, int block) {
     pass *p = payload;
-    const lw_theta_block *b = &p->sum_theta->block[block];
-    if (lw_comm_sum_begin(p->grid->peers, p->sum_grad + b->offset, b->count, &p->sum[p->n_sums++]) != LW_OK)
-        lw_comm_abort(p->grid->world, 1);
+    const lw_theta_block *b = &p->pool_theta->block[block];
+    lw_pool_ready(p->pool, b->offset, b->count);
+    p->n_ready++;
 }
 
-lw_err pass_backward_sum(pass *p, const lw_theta *theta, double *grad) {
+lw_err pass_backward_sum(pass *p, const lw_theta *theta, lw_pool *pool) {
     lw_tape_seed seed = {
         .payload = p, .seed = pass_seed, .ready = block_ready, .first = p->spec.burn_in, .window = p->spec.window};
-    lw_err err = LW_OK;
-    if (!p->sum) {
-        err = lw_alloc((size_t)theta->n_blocks, sizeof(lw_comm_sum *), "sums over replicas", &p->sum);
-        LW_TRY(lw_comm_agree(p->grid->world, err));
-    }
-    p->sum_theta = theta;
-    p->sum_grad = grad;
-    p->n_sums = 0;
-    err = lw_tape_backward(p->tape, &seed, grad, NULL);
-    if (err != LW_OK && p->n_sums > 0) lw_comm_abort(p->grid->world, 1);
+    p->pool_theta = theta;
+    p->pool = pool;
+    p->n_ready = 0;
+    lw_err err = lw_tape_backward(p->tape, &seed, lw_pool_mine(pool), NULL);
+    if (err != LW_OK && p->n_ready > 0) lw_comm_abort(p->grid->world, 1); /* others already wait for it */
     LW_TRY(lw_comm_agree(p->grid->world, err));
-    LW_ASSERT(p->n_sums == theta->n_blocks);
-    for (int32_t i = 0; i < p->n_sums; i++)
-        lw_comm_sum_end(&p->sum[i]);
+    LW_ASSERT(p->n_ready == theta->n_blocks);
     return LW_OK;
 }
 

@@ -30,11 +30,10 @@ typedef struct pass {
     batch *batch;  /* the piece in work */
     loss_work *loss;
     rates *rates;
-    int64_t *sample;   /* [n_pieces, width] of this pass */
-    lw_comm_sum **sum; /* blocks of theta on their way over the replicas, in the order of their beginning */
-    int32_t n_sums;
-    const lw_theta *sum_theta;
-    double *sum_grad;
+    int64_t *sample; /* [n_pieces, width] of this pass */
+    lw_pool *pool;   /* where the gradient of the sweep in work is gathered */
+    const lw_theta *pool_theta;
+    int32_t n_ready;         /* blocks of theta on their way over the replicas */
     double counted, samples; /* of the loaded batch, all replicas */
 } pass;
 
@@ -58,9 +57,9 @@ static inline int64_t pass_place(const pass *p) {
 lw_err pass_forward(pass *p, bool derive, pass_tally *tally) LW_MUST_CHECK;
 /** grad += this replica's part of the gradient. After pass_forward with derive. **Collective** over the partition. */
 lw_err pass_backward(pass *p, double *grad) LW_MUST_CHECK;
-/** The same, and grad summed over replicas: each block of theta begins to travel when it is complete. **Collective**
- * over the world. */
-lw_err pass_backward_sum(pass *p, const lw_theta *theta, double *grad) LW_MUST_CHECK;
+/** The same into the pool's array: each block of theta begins to travel when it is complete. **Collective** over the
+ * world. */
+lw_err pass_backward_sum(pass *p, const lw_theta *theta, lw_pool *pool) LW_MUST_CHECK;
 /** The seed of the adjoint sweep (lw_tape_seed's function, payload: the pass). */
 bool pass_seed(void *payload, int pop, int64_t t, void *out_adj);
 /** Sum over replicas, and what is per rank over the partition: equal bits on all ranks afterwards. **Collective** over

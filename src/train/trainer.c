@@ -1,31 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The training loop. Every replica holds the network and updates it with the same summed gradient, so the weights stay
- * equal in all bits over the replicas without ever being sent. What a resumed run needs is the weights, the vectors and
- * lw_trainer_state: the order of samples and the learning rate are pure functions of the position.
+ * The training loop. Every replica holds the network; the replicas divide the update among themselves (shard.c) and
+ * hand one another the new values, so the weights stay equal in all bits. What a resumed run needs is the weights, the
+ * vectors and lw_trainer_state: the order of samples and the learning rate are pure functions of the position.
  */
 #include <math.h>
 #include <string.h>
-#include "optimizer.h"
-#include "pass.h"
+#include "shard.h"
 
 struct lw_trainer {
     const lw_grid *grid;
     lw_net *net;
     lw_train_spec spec;
     pass **team;           /* [n_team] one pass per thread */
-    double **share;        /* [n_team] their gradients, [theta->n_local] each; the first is grad */
+    double **share;        /* [n_team] their gradients, [theta->n_local] each; the first is the shard's */
     int64_t **exact_share; /* [n_team] with spec.lanes: [theta->n_local, LW_EXACT_WORDS] each */
     int n_team;
     order *order;
     lw_theta *theta;
-    optimizer_rule *rule; /* [theta->n_blocks] */
+    shard *shard;
     int64_t n_batches;
-    int n_moments, n_vectors;
-    bool has_scale; /* some parameter is learned: the scales are a vector of the state */
-    double
-        *vector[OPTIMIZER_MOMENTS_MAX + 2]; /* moments, scale (with has_scale), best weights; [theta->n_local] each */
-    double *x, *grad;                       /* [theta->n_local] */
     lw_trainer_state state;
     lw_metrics *metrics;
     int64_t n_metrics, metrics_room;
@@ -40,33 +34,14 @@ static void traffic_note(lw_trainer *t) {
     t->traffic.messages += s.messages_sent;
 }
 
-static double *scale_of(const lw_trainer *t) {
-    return t->has_scale ? t->vector[t->n_moments] : NULL;
-}
-
 /* Weights or parameters changed. */
 static void trainer_refresh(lw_trainer *t) {
     for (int i = 0; i < t->n_team; i++)
         lw_sim_refresh(t->team[i]->sim);
 }
 
-static double *best_of(const lw_trainer *t) {
-    return t->vector[t->n_vectors - 1];
-}
-
 static lw_err trainer_room(lw_trainer *t) {
     size_t n = (size_t)t->theta->n_local;
-    LW_TRY(lw_alloc((size_t)t->theta->n_blocks, sizeof *t->rule, "groups of what is learned", &t->rule));
-    LW_TRY(optimizer_rules(&t->spec.optimizer, t->net, t->theta, t->rule));
-    t->spec.optimizer.group = NULL; /* borrowed until here */
-    t->n_moments = optimizer_moments(&t->spec.optimizer);
-    for (int32_t b = 0; b < t->theta->n_blocks; b++)
-        t->has_scale = t->has_scale || !t->theta->block[b].is_weight;
-    t->n_vectors = t->n_moments + t->has_scale + 1;
-    for (int i = 0; i < t->n_vectors; i++)
-        LW_TRY(lw_alloc(n, sizeof *t->vector[i], "the optimiser's state", &t->vector[i]));
-    LW_TRY(lw_alloc(n, sizeof *t->x, "the weights", &t->x));
-    LW_TRY(lw_alloc(n, sizeof *t->grad, "the gradient", &t->grad));
     LW_TRY(lw_alloc((size_t)t->n_team, sizeof *t->team, "passes", &t->team));
     LW_TRY(lw_alloc((size_t)t->n_team, sizeof *t->share, "gradients of threads", &t->share));
     LW_TRY(lw_alloc((size_t)t->n_team, sizeof *t->exact_share, "gradients of threads", &t->exact_share));
@@ -75,7 +50,6 @@ static lw_err trainer_room(lw_trainer *t) {
         if (t->spec.lanes > 0)
             LW_TRY(lw_alloc(n, LW_EXACT_WORDS * sizeof *t->exact_share[i], "the exact gradient", &t->exact_share[i]));
     }
-    t->share[0] = t->grad;
     return LW_OK;
 }
 
@@ -105,13 +79,14 @@ lw_err lw_trainer_create(
     if (err == LW_OK) err = order_create(spec->seed, data->n_samples, spec->validation, &t->order);
     if (err == LW_OK) err = trainer_room(t);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
+    LW_TRY_TO(shard_create(grid, net, t->theta, &t->spec.optimizer, t->team, t->n_team, &t->shard), failed);
+    t->spec.optimizer.group = NULL; /* borrowed until here */
+    t->share[0] = shard_grad(t->shard);
     for (int i = 0; i < t->n_team; i++)
         LW_TRY_TO(
             pass_create(grid, net, spec, data, t->theta, data->n_steps, false, i, t->n_team, &t->team[i]), failed);
     t->spec.loss.rate_pop = NULL;
     t->n_batches = (t->order->n_train + spec->batch - 1) / spec->batch;
-    lw_theta_get(t->theta, net, best_of(t));
-    if (t->has_scale) optimizer_scale(&spec->optimizer, t->theta, grid->part, best_of(t), scale_of(t));
     t->state.best_score = -INFINITY;
     *out = t;
     return LW_OK;
@@ -133,12 +108,8 @@ void lw_trainer_destroy(lw_trainer **trainer) {
     lw_free(t->share);
     lw_free(t->exact_share);
     order_destroy(&t->order);
+    shard_destroy(&t->shard);
     lw_theta_destroy(&t->theta);
-    for (int i = 0; i < t->n_vectors; i++)
-        lw_free(t->vector[i]);
-    lw_free(t->x);
-    lw_free(t->grad);
-    lw_free(t->rule);
     lw_free(t->metrics);
     lw_free(t);
     *trainer = NULL;
@@ -172,15 +143,11 @@ static lw_err part_run(pass *p, void *payload) {
     return LW_OK;
 }
 
-/* The threads' sums, added in their order, and then over replicas. Collective over the world. */
+/* The threads' sums, added in their order, and losses over replicas. Collective over the world. */
 static void parts_sum(lw_trainer *t, part *w, pass_tally *tally) {
-    int64_t n = t->theta->n_local;
     bool exact = t->spec.lanes > 0;
+    shard_gather(t->shard, t->share, exact ? t->exact_share : NULL);
     for (int i = 1; i < t->n_team; i++) {
-        for (int64_t k = 0; !exact && k < n; k++)
-            t->grad[k] += w[i].grad[k];
-        for (int64_t k = 0; exact && k < LW_EXACT_WORDS * n; k++)
-            w[0].exact[k] += w[i].exact[k];
         for (size_t k = 0; k < PASS_TALLY_SIZE; k++)
             ((double *)&w[0].tally)[k] += ((const double *)&w[i].tally)[k];
         for (size_t k = 0; k < LW_EXACT_WORDS * PASS_TALLY_SIZE; k++)
@@ -188,16 +155,15 @@ static void parts_sum(lw_trainer *t, part *w, pass_tally *tally) {
     }
     *tally = w[0].tally;
     if (exact) {
-        lw_comm_sum_i64(t->grid->peers, w[0].exact, LW_EXACT_WORDS * n);
-        lw_exact_get(n, w[0].exact, t->grad);
         pass_exact_sum(t->grid, w[0].sum, tally);
     } else {
-        lw_comm_sum_f64(t->grid->peers, t->grad, n);
+        lw_pool_ready(t->shard->pool, 0, t->theta->n_local);
         pass_tally_sum(t->grid, tally);
     }
 }
 
-/* grad <- gradient of the mean loss of the present batch, summed over replicas. Collective over the world. */
+/* This replica's part of the gradient of the mean loss of the present batch, to be summed by the shard. Collective over
+ * the world. */
 static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
     enum { MOST = LW_TRAIN_THREADS_MAX };
     part work[MOST] = {{0}};
@@ -212,10 +178,10 @@ static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
     }
     LW_TRY(pass_load(t->team, t->n_team));
     if (t->n_team == 1 && t->spec.lanes == 0) { /* one sweep: its blocks travel as they are completed */
-        memset(t->grad, 0, (size_t)t->theta->n_local * sizeof *t->grad);
+        memset(t->share[0], 0, (size_t)t->theta->n_local * sizeof *t->share[0]);
         *tally = (pass_tally){0};
         LW_TRY(lw_comm_agree(t->grid->world, pass_forward(t->team[0], true, tally)));
-        LW_TRY(pass_backward_sum(t->team[0], t->theta, t->grad));
+        LW_TRY(pass_backward_sum(t->team[0], t->theta, t->shard->pool));
         traffic_note(t);
         pass_tally_sum(t->grid, tally);
         return LW_OK;
@@ -235,17 +201,14 @@ static lw_err batch_train(lw_trainer *t) {
     const lw_optimizer_spec *spec = &t->spec.optimizer;
     pass_tally tally = {0};
     LW_TRY(batch_gradient(t, &tally));
-    optimizer_freeze(t->theta, t->rule, t->grad);
-    double loss = pass_tally_loss(&tally), norm = optimizer_norm(t->theta, t->grid->part, scale_of(t), t->grad);
+    double loss = pass_tally_loss(&tally), norm = shard_sum(t->shard, t->exact_share[0]);
     /* loss and norm are equal on all ranks, so all leave here together */
     LW_CHECK(isfinite(loss) && isfinite(norm), LW_ENUM,
         "loss %g with gradient norm %g in epoch %lld, batch %lld; a smaller learning rate or clip_norm may help", loss,
         norm, (long long)s->epoch + 1, (long long)s->batch_in_epoch + 1);
     double factor = spec->clip_norm > 0 && norm > spec->clip_norm ? spec->clip_norm / norm : 1;
     s->updates++;
-    lw_theta_get(t->theta, t->net, t->x);
-    optimizer_step(spec, t->theta, t->rule, present_rate(t), factor, s->updates, scale_of(t), t->grad, t->vector, t->x);
-    lw_theta_put(t->theta, t->net, t->x);
+    shard_step(t->shard, present_rate(t), factor, s->updates);
     trainer_refresh(t);
     s->sum_loss += loss * tally.loss.counted;
     s->sum_counted += tally.loss.counted;
@@ -306,7 +269,7 @@ static void epoch_close(lw_trainer *t, double score, bool *improved) {
     if (!*improved) return;
     s->best_score = score;
     s->best_epoch = s->epoch;
-    lw_theta_get(t->theta, t->net, best_of(t));
+    shard_best_note(t->shard);
 }
 
 static lw_err epoch_run(lw_trainer *t, const lw_trainer_hook *hook, const lw_watch *watch) {
@@ -337,7 +300,7 @@ lw_err lw_trainer_run(lw_trainer *trainer, const lw_trainer_hook *hook, const lw
 
 void lw_trainer_best_restore(lw_trainer *trainer) {
     if (trainer->state.best_epoch == 0) return;
-    lw_theta_put(trainer->theta, trainer->net, best_of(trainer));
+    shard_best_restore(trainer->shard);
     trainer_refresh(trainer);
 }
 
@@ -358,16 +321,26 @@ lw_net *lw_trainer_net(const lw_trainer *trainer) {
 }
 
 int lw_trainer_n_vectors(const lw_trainer *trainer) {
-    return trainer->n_vectors;
+    return trainer->shard->n_vectors;
 }
 
 const char *lw_trainer_vector_name(const lw_trainer *trainer, int i) {
-    if (i < trainer->n_moments) return optimizer_moment_name(&trainer->spec.optimizer, i);
-    return i == trainer->n_vectors - 1 ? "best_weights" : "scale";
+    const shard *s = trainer->shard;
+    if (i < s->n_moments) return optimizer_moment_name(s->spec, i);
+    return i == s->n_vectors - 1 ? "best_weights" : "scale";
 }
 
 double *lw_trainer_vector(lw_trainer *trainer, int i) {
-    return trainer->vector[i];
+    const shard *s = trainer->shard;
+    return s->grid->replicas == 1 ? s->vector[i] : s->whole[i];
+}
+
+lw_err lw_trainer_vectors_open(lw_trainer *trainer, lw_vectors which) {
+    return shard_open(trainer->shard, which);
+}
+
+void lw_trainer_vectors_close(lw_trainer *trainer, bool take) {
+    shard_close(trainer->shard, take);
 }
 
 lw_trainer_state *lw_trainer_state_get(lw_trainer *trainer) {

@@ -16,24 +16,15 @@ static double term(int rank, int64_t i) {
 static void check_sums(const lw_comm *world, int64_t n) {
     int rank = lw_comm_rank(world), size = lw_comm_size(world);
     double *x = NULL, *top = NULL;
-    double *halves = NULL, *other = NULL;
-    lw_comm_sum *first = NULL, *second = NULL;
     float *y = NULL;
     CHECK_OK(lw_alloc((size_t)n, sizeof *x, "test", &x));
     CHECK_OK(lw_alloc((size_t)n, sizeof *top, "test", &top));
     CHECK_OK(lw_alloc((size_t)n, sizeof *y, "test", &y));
-    CHECK_OK(lw_alloc((size_t)n, sizeof *halves, "test", &halves));
-    CHECK_OK(lw_alloc((size_t)n, sizeof *other, "test", &other));
     for (int64_t i = 0; i < n; i++)
-        y[i] = (float)(other[i] = halves[i] = top[i] = x[i] = term(rank, i));
-    CHECK_OK(lw_comm_sum_begin(world, halves, n, &first));
-    CHECK_OK(lw_comm_sum_begin(world, other, n, &second));
+        y[i] = (float)(top[i] = x[i] = term(rank, i));
     lw_comm_sum_f64(world, x, n);
     lw_comm_sum_f32(world, y, n);
     lw_comm_max_f64(world, top, n);
-    lw_comm_sum_end(&first);
-    lw_comm_sum_end(&second);
-    CHECK(memcmp(halves, x, (size_t)n * sizeof *x) == 0 && memcmp(other, x, (size_t)n * sizeof *x) == 0);
     for (int64_t i = 0; i < n; i++) {
         double sum = term(0, i), most = sum;
         float sum32 = (float)sum;
@@ -49,8 +40,6 @@ static void check_sums(const lw_comm *world, int64_t n) {
     lw_free(x);
     lw_free(y);
     lw_free(top);
-    lw_free(halves);
-    lw_free(other);
 }
 
 TEST(sums_are_in_rank_order) {

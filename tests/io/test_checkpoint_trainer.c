@@ -61,6 +61,7 @@ static uint64_t trainer_digest(const job *j) {
     const lw_theta *theta = lw_trainer_theta(j->trainer);
     const lw_comm *comm = lw_net_comm(j->net);
     uint64_t sum = 0;
+    CHECK_OK(lw_trainer_vectors_open(j->trainer, LW_VECTORS_ALL));
     for (int v = 0; v < lw_trainer_n_vectors(j->trainer); v++) {
         for (int32_t b = 0; b < theta->n_blocks; b++) {
             const lw_theta_block *block = &theta->block[b];
@@ -79,6 +80,7 @@ static uint64_t trainer_digest(const job *j) {
             lw_free(number);
         }
     }
+    lw_trainer_vectors_close(j->trainer, false);
     return test_total(comm, sum);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "train_net.h"
 #include "world.h"
+#include "comm_private.h"
 
 enum { SAMPLES = 22, STEPS = 12 };
 
@@ -213,6 +214,71 @@ TEST(pieces_give_equal_bits_on_any_grid) {
     lw_comm_stop(&world);
 }
 
+/* All that a trainer keeps, as one number that is equal on all ranks. */
+static int64_t vectors_bits(const job *j, const lw_comm *world) {
+    int64_t sum = 0, bits;
+    CHECK_OK(lw_trainer_vectors_open(j->trainer, LW_VECTORS_ALL));
+    for (int v = 0; v < lw_trainer_n_vectors(j->trainer); v++)
+        for (int64_t i = 0; i < lw_trainer_theta(j->trainer)->n_local; i++) {
+            memcpy(&bits, &lw_trainer_vector(j->trainer, v)[i], sizeof bits);
+            sum = (int64_t)((uint64_t)sum * 31u + (uint64_t)bits);
+        }
+    lw_trainer_vectors_close(j->trainer, false);
+    int64_t lo = sum, hi = sum;
+    lw_comm_min_i64(world, &lo, 1);
+    lw_comm_max_i64(world, &hi, 1);
+    CHECK_INT(lo, hi);
+    return sum;
+}
+
+/* A rank of several threads keeps the whole state and adds gradients in the order of its threads; as many replicas
+ * divide state and update, in memory that all see or with messages. Weights and state are the same in every bit, for
+ * each kind of optimiser, with clipping by the norm, a frozen block and a block of its own rate, and they are made of
+ * more pieces than there are ranks. */
+TEST(a_divided_update_is_the_whole_one) {
+    lw_comm *world = world_start(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    int size = lw_comm_size(world);
+    const lw_optimizer_group group[] = {{.match = "hid_out", .freeze = true, .lr = 1, .weight_decay = NAN},
+        {.match = "hid.*", .lr = 0.1, .weight_decay = NAN}};
+    for (int kind = 0; kind < 4; kind++)
+        for (int apart = 0; apart < 2; apart++) {
+            job whole = job_of(true), divided;
+            toy_net_spec net = spiking(kind == 1);
+            net.n_hidden = kind == 1 ? 1500 : 90; /* some 8000 numbers, 8 pieces */
+            net.weight_type = kind == 2 ? LW_F32 : LW_F64;
+            whole.spec.optimizer.kind = (lw_optimizer_kind)kind;
+            whole.spec.optimizer.momentum = kind == 1 ? 0 : 0.9;
+            whole.spec.optimizer.centred = true;
+            whole.spec.optimizer.weight_decay = 0.01;
+            whole.spec.optimizer.clip_norm = 0.01;
+            whole.spec.optimizer.group = group;
+            whole.spec.optimizer.n_groups = 2;
+            whole.spec.epochs = 2;
+            divided = whole;
+            whole.spec.threads = size;
+            lw_comm_apart_set(world, apart);
+            job_start(&whole, self, 1, &net, true);
+            job_start(&divided, world, size, &net, true);
+            int64_t before = theta_bits(&whole);
+            CHECK_OK(lw_trainer_run(whole.trainer, NULL, NULL));
+            CHECK_OK(lw_trainer_run(divided.trainer, NULL, NULL));
+            CHECK(theta_bits(&whole) != before);
+            CHECK_INT(theta_bits(&divided), theta_bits(&whole));
+            CHECK_INT(vectors_bits(&divided, world), vectors_bits(&whole, self));
+            lw_metrics a = metrics_last(whole.trainer), b = metrics_last(divided.trainer);
+            CHECK(a.grad_norm == b.grad_norm && a.loss == b.loss);
+            CHECK(a.grad_norm > 2 * whole.spec.optimizer.clip_norm);
+            lw_trainer_best_restore(whole.trainer);
+            lw_trainer_best_restore(divided.trainer);
+            CHECK_INT(theta_bits(&divided), theta_bits(&whole));
+            job_end(&whole);
+            job_end(&divided);
+        }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
 /* threads share the samples as replicas do: the same losses, the same bits again in a second run, and with pieces the
  * same bits as one thread */
 TEST(threads_share_the_samples) {
@@ -320,10 +386,14 @@ static void copy_state(lw_trainer *from, lw_trainer *to) {
     const lw_metrics *m = lw_trainer_metrics(from, &n);
     size_t bytes = (size_t)lw_trainer_theta(from)->n_local * sizeof(double);
     CHECK_INT(lw_trainer_n_vectors(to), lw_trainer_n_vectors(from));
+    CHECK_OK(lw_trainer_vectors_open(from, LW_VECTORS_ALL));
+    CHECK_OK(lw_trainer_vectors_open(to, LW_VECTORS_EMPTY));
     for (int i = 0; i < lw_trainer_n_vectors(from); i++) {
         CHECK_STR(lw_trainer_vector_name(to, i), lw_trainer_vector_name(from, i));
         memcpy(lw_trainer_vector(to, i), lw_trainer_vector(from, i), bytes);
     }
+    lw_trainer_vectors_close(from, false);
+    lw_trainer_vectors_close(to, true);
     *lw_trainer_state_get(to) = *lw_trainer_state_get(from);
     CHECK_OK(lw_trainer_metrics_set(to, m, n));
 }
@@ -365,8 +435,12 @@ TEST(stop_and_resume_is_uninterrupted) {
                 lw_trainer_state_get(second.trainer)->best_epoch, lw_trainer_state_get(whole.trainer)->best_epoch);
             int best = lw_trainer_n_vectors(whole.trainer) - 1;
             CHECK_STR(lw_trainer_vector_name(whole.trainer, best), "best_weights");
+            CHECK_OK(lw_trainer_vectors_open(whole.trainer, LW_VECTORS_ALL));
+            CHECK_OK(lw_trainer_vectors_open(second.trainer, LW_VECTORS_ALL));
             CHECK(memcmp(lw_trainer_vector(whole.trainer, best), lw_trainer_vector(second.trainer, best),
                       (size_t)theta->n_local * sizeof(double)) == 0);
+            lw_trainer_vectors_close(whole.trainer, false);
+            lw_trainer_vectors_close(second.trainer, false);
             job_end(&whole);
             job_end(&first);
             job_end(&second);
@@ -502,7 +576,7 @@ TEST(impossible_problems_are_refused) {
 }
 
 CHECK_MAIN(CASE(training_learns), CASE(regression_learns), CASE(every_grid_gives_the_same_losses),
-    CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(memory_changes_nothing),
-    CASE(threads_share_the_samples), CASE(traffic_goes_with_the_halo), CASE(stop_and_resume_is_uninterrupted),
-    CASE(clipping_limits_the_step), CASE(early_stopping_keeps_the_best), CASE(a_bad_sample_ends_all_ranks),
-    CASE(impossible_problems_are_refused))
+    CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(a_divided_update_is_the_whole_one),
+    CASE(memory_changes_nothing), CASE(threads_share_the_samples), CASE(traffic_goes_with_the_halo),
+    CASE(stop_and_resume_is_uninterrupted), CASE(clipping_limits_the_step), CASE(early_stopping_keeps_the_best),
+    CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))

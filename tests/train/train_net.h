@@ -68,7 +68,8 @@ typedef struct toy_net_spec {
     const lw_model *hidden, *readout;
     double input, weight; /* sizes of weights */
     bool sparse, learn_params;
-    bool lags; /* delays are learned */
+    bool lags;        /* delays are learned */
+    int64_t n_hidden; /* 0: N_HID */
     lw_dtype weight_type;
 } toy_net_spec;
 
@@ -106,7 +107,7 @@ static __attribute__((unused)) lw_err toy_net(const lw_comm *part, const toy_net
         learn_out[p] = s->learn_params && strcmp(s->readout->param[p].name, "t_ref") != 0;
     lw_population_spec pop[] = {
         {.name = "in", .model = relay, .size = N_IN},
-        {.name = "hid", .model = s->hidden, .size = N_HID, .param = param, .learn = learn},
+        {.name = "hid", .model = s->hidden, .size = s->n_hidden ? s->n_hidden : N_HID, .param = param, .learn = learn},
         {.name = "out", .model = s->readout, .size = N_OUT, .learn = learn_out},
     };
     lw_dist now = lw_dist_number(s->sparse ? dt : 0), later = s->sparse ? toy_uniform(dt, 4 * dt) : lw_dist_number(dt);
