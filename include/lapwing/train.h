@@ -69,7 +69,9 @@ typedef enum lw_schedule_kind {
     LW_SCHEDULE_CONSTANT,
     LW_SCHEDULE_STEP,
     LW_SCHEDULE_COSINE,
-    LW_SCHEDULE_EXPONENTIAL
+    LW_SCHEDULE_EXPONENTIAL,
+    LW_SCHEDULE_PLATEAU /* times gamma after every `every` epochs in which the validation loss (without validation: the
+                           training loss) did not fall */
 } lw_schedule_kind;
 typedef struct lw_optimizer_spec {
     lw_optimizer_kind kind;
@@ -77,16 +79,30 @@ typedef struct lw_optimizer_spec {
     bool nesterov;
     double lr_param_scale; /* a parameter is learned as value / (this * |mean of its initial values|); see README */
     lw_schedule_kind schedule;
-    double schedule_gamma;           /* step, exponential */
-    int64_t schedule_every;          /* epochs, step */
-    double schedule_floor;           /* cosine: final lr / lr */
+    double schedule_gamma;           /* step, exponential, plateau */
+    int64_t schedule_every;          /* epochs, step and plateau */
+    double schedule_floor;           /* cosine: final lr / lr; plateau: least lr / lr */
+    double schedule_threshold;       /* plateau: fraction of the best loss by which a better one must be lower */
     int64_t warmup;                  /* epochs of linear warm-up */
     double clip_norm;                /* global gradient norm; 0: none */
     double clip_value;               /* every component of the gradient, after clip_norm; 0: none */
     bool centred;                    /* rmsprop: by the variance instead of the mean square */
     const lw_optimizer_group *group; /* [n_groups] borrowed */
     int32_t n_groups;
+    double weight_l1; /* every step ends by drawing weights towards 0 by lr * this, and not past it (Duchi & Singer
+                         2009, JMLR 10, eq. 19); 0: none */
 } lw_optimizer_spec;
+/** Adam with learning rate 1e-3, which does not change. */
+static inline lw_optimizer_spec lw_optimizer_spec_default(void) {
+    return (lw_optimizer_spec){.kind = LW_OPTIMIZER_ADAM,
+        .lr = 1e-3,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .epsilon = 1e-8,
+        .lr_param_scale = 1,
+        .schedule_gamma = 0.5,
+        .schedule_every = 10};
+}
 
 enum { LW_TRAIN_THREADS_MAX = 1024 };
 typedef struct lw_train_spec {
@@ -119,14 +135,7 @@ typedef struct lw_train_spec {
 /** Adam with learning rate 1e-3, cross-entropy at every step, superspike; populations and the like remain to be set. */
 static inline lw_train_spec lw_train_spec_default(void) {
     lw_train_spec s = {.loss = {.kind = LW_LOSS_CROSS_ENTROPY, .readout = LW_READOUT_PER_STEP, .unlabelled = -1},
-        .optimizer = {.kind = LW_OPTIMIZER_ADAM,
-            .lr = 1e-3,
-            .beta1 = 0.9,
-            .beta2 = 0.999,
-            .epsilon = 1e-8,
-            .lr_param_scale = 1,
-            .schedule_gamma = 0.1,
-            .schedule_every = 1},
+        .optimizer = lw_optimizer_spec_default(),
         .batch = 1,
         .epochs = 1,
         .surrogate = {LW_SURROGATE_SUPERSPIKE, 10, 1},

@@ -11,17 +11,11 @@
 static lw_err optimizer(const yaml_tree_node *map, lw_optimizer_spec *o) {
     static const char *const names[] = {"sgd", "adam", "adamw", "rmsprop"};
     static const char *const keys[] = {"lr", "momentum", "nesterov", "beta1", "beta2", "epsilon", "weight_decay",
-        "param_scale", "schedule", "gamma", "every", "floor", "warmup", "clip", "clip_value", "centred", NULL};
-    static const char *const schedules[] = {"constant", "step", "cosine", "exponential", NULL};
+        "param_scale", "schedule", "gamma", "every", "floor", "threshold", "warmup", "clip", "clip_value", "centred",
+        "l1", NULL};
+    static const char *const schedules[] = {"constant", "step", "cosine", "exponential", "plateau", NULL};
     const yaml_tree_node *node = yaml_get(map, "optimizer");
-    *o = (lw_optimizer_spec){.kind = LW_OPTIMIZER_ADAM,
-        .lr = 1e-3,
-        .beta1 = 0.9,
-        .beta2 = 0.999,
-        .epsilon = 1e-8,
-        .lr_param_scale = 1,
-        .schedule_gamma = 0.5,
-        .schedule_every = 10};
+    *o = lw_optimizer_spec_default();
     if (!node) return LW_OK;
     if (node->kind != YAML_MAP || node->n != 1)
         return yaml_fail(node, "one of sgd, adam, adamw, rmsprop with its settings, as {adam: {lr: 1.0e-3}}");
@@ -47,7 +41,9 @@ static lw_err optimizer(const yaml_tree_node *map, lw_optimizer_spec *o) {
     LW_TRY(yaml_real(s, "gamma", false, "", 1e-9, 1, &o->schedule_gamma));
     LW_TRY(yaml_int(s, "every", false, 1, INT32_MAX, &o->schedule_every));
     LW_TRY(yaml_real(s, "floor", false, "", 0, 1, &o->schedule_floor));
+    LW_TRY(yaml_real(s, "threshold", false, "", 0, 0.999999, &o->schedule_threshold));
     LW_TRY(yaml_int(s, "warmup", false, 0, INT32_MAX, &o->warmup));
+    LW_TRY(yaml_real(s, "l1", false, "", 0, 1e6, &o->weight_l1));
     LW_TRY(yaml_real(s, "clip_value", false, "", 0, 1e12, &o->clip_value));
     LW_TRY(yaml_bool(s, "centred", &o->centred));
     return yaml_real(s, "clip", false, "", 0, 1e12, &o->clip_norm);

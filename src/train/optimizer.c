@@ -26,13 +26,20 @@ lw_err optimizer_check(const lw_optimizer_spec *s, int64_t epochs) {
         LW_CHECK(s->beta2 >= 0 && s->beta2 < 1, LW_EUSE, "beta2 is %g, allowed are 0 to below 1", s->beta2);
         LW_CHECK(s->epsilon > 0, LW_EUSE, "epsilon is %g, allowed are positive numbers", s->epsilon);
     }
-    bool gamma = s->schedule == LW_SCHEDULE_STEP || s->schedule == LW_SCHEDULE_EXPONENTIAL;
+    bool plateau = s->schedule == LW_SCHEDULE_PLATEAU, every = s->schedule == LW_SCHEDULE_STEP || plateau;
+    bool gamma = every || s->schedule == LW_SCHEDULE_EXPONENTIAL;
     LW_CHECK(!gamma || s->schedule_gamma > 0, LW_EUSE, "schedule gamma is %g, allowed are positive numbers",
         s->schedule_gamma);
-    LW_CHECK(s->schedule != LW_SCHEDULE_STEP || s->schedule_every > 0, LW_EUSE,
-        "schedule every is %lld epochs, allowed are numbers from 1", (long long)s->schedule_every);
-    LW_CHECK(s->schedule != LW_SCHEDULE_COSINE || (s->schedule_floor >= 0 && s->schedule_floor <= 1), LW_EUSE,
-        "schedule floor is %g, allowed are 0 to 1", s->schedule_floor);
+    LW_CHECK(!plateau || s->schedule_gamma < 1, LW_EUSE, "schedule gamma is %g, allowed for plateau are 0 < gamma < 1",
+        s->schedule_gamma);
+    LW_CHECK(!plateau || (s->schedule_threshold >= 0 && s->schedule_threshold < 1), LW_EUSE,
+        "schedule threshold is %g, allowed are 0 to below 1", s->schedule_threshold);
+    LW_CHECK(s->weight_l1 >= 0 && isfinite(s->weight_l1), LW_EUSE, "l1 is %g, allowed are numbers from 0 (none)",
+        s->weight_l1);
+    LW_CHECK(!every || s->schedule_every > 0, LW_EUSE, "schedule every is %lld epochs, allowed are numbers from 1",
+        (long long)s->schedule_every);
+    LW_CHECK(!(plateau || s->schedule == LW_SCHEDULE_COSINE) || (s->schedule_floor >= 0 && s->schedule_floor <= 1),
+        LW_EUSE, "schedule floor is %g, allowed are 0 to 1", s->schedule_floor);
     LW_CHECK(epochs >= 0, LW_EUSE, "epochs is %lld, allowed are numbers from 0", (long long)epochs);
     return LW_OK;
 }
@@ -66,6 +73,7 @@ double optimizer_rate(const lw_optimizer_spec *spec, int64_t epochs, int64_t n_b
     int64_t e = epoch - spec->warmup, last = epochs - spec->warmup - 1;
     switch (spec->schedule) {
     case LW_SCHEDULE_CONSTANT:
+    case LW_SCHEDULE_PLATEAU: /* what it makes of the rate: optimizer_plateau */
         break;
     case LW_SCHEDULE_STEP:
         return spec->lr * pow(spec->schedule_gamma, (double)(e / spec->schedule_every));
@@ -78,6 +86,23 @@ double optimizer_rate(const lw_optimizer_spec *spec, int64_t epochs, int64_t n_b
     }
     }
     return spec->lr;
+}
+
+double optimizer_plateau(const lw_optimizer_spec *spec, const lw_metrics *metrics, int64_t n) {
+    double best = INFINITY, factor = 1;
+    int64_t waited = 0;
+    if (spec->schedule != LW_SCHEDULE_PLATEAU) return 1;
+    for (int64_t i = spec->warmup; i < n; i++) {
+        double loss = isnan(metrics[i].validation_loss) ? metrics[i].loss : metrics[i].validation_loss;
+        if (isinf(best) || loss < best - spec->schedule_threshold * fabs(best)) {
+            best = loss;
+            waited = 0;
+        } else if (++waited == spec->schedule_every) {
+            factor = fmax(factor * spec->schedule_gamma, spec->schedule_floor);
+            waited = 0;
+        }
+    }
+    return factor;
 }
 
 void optimizer_scale(

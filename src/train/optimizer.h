@@ -28,6 +28,9 @@ int optimizer_moments(const lw_optimizer_spec *spec);
 const char *optimizer_moment_name(const lw_optimizer_spec *spec, int i);
 /** Learning rate of batch `batch` (of n_batches) of epoch `epoch` (of epochs), all counted from 0. Pure. */
 double optimizer_rate(const lw_optimizer_spec *spec, int64_t epochs, int64_t n_batches, int64_t epoch, int64_t batch);
+/** What the plateau schedule has made of the learning rate after the first n epochs (1 for other schedules). A pure
+ * function of the history, which checkpoints hold: a resumed run finds the same. */
+double optimizer_plateau(const lw_optimizer_spec *spec, const lw_metrics *metrics, int64_t n);
 /** The scale of every number of theta: 1 for weights; lr_param_scale * |mean value over the whole population| (1 in
  * place of a mean of 0) for a parameter block. **Collective** over the ranks of the partition. scale: [n_local] */
 void optimizer_scale(

@@ -193,7 +193,8 @@ static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
 
 static double present_rate(const lw_trainer *t) {
     const lw_trainer_state *s = &t->state;
-    return optimizer_rate(&t->spec.optimizer, t->spec.epochs, t->n_batches, s->epoch, s->batch_in_epoch);
+    return optimizer_rate(&t->spec.optimizer, t->spec.epochs, t->n_batches, s->epoch, s->batch_in_epoch) *
+           optimizer_plateau(&t->spec.optimizer, t->metrics, t->n_metrics);
 }
 
 static lw_err batch_train(lw_trainer *t) {
@@ -237,7 +238,8 @@ static lw_err epoch_measure(lw_trainer *t, const lw_watch *watch, lw_metrics *m)
     m->rmse = regression ? sqrt(s->sum_sq / counted) : NAN;
     m->rate_hz = pass_tally_rate(t->team[0], s->sum_spikes, (double)t->order->n_train);
     m->grad_norm = s->sum_norm / (double)t->n_batches;
-    m->lr = optimizer_rate(&t->spec.optimizer, t->spec.epochs, t->n_batches, s->epoch, t->n_batches - 1);
+    m->lr = optimizer_rate(&t->spec.optimizer, t->spec.epochs, t->n_batches, s->epoch, t->n_batches - 1) *
+            optimizer_plateau(&t->spec.optimizer, t->metrics, t->n_metrics);
     m->validation_loss = m->validation_accuracy = m->validation_rmse = NAN;
     if (t->order->n_validation == 0) return LW_OK;
     LW_TRY(pass_measure(

@@ -126,6 +126,12 @@ static void block_step(const lw_optimizer_spec *spec, const stride *s, int64_t b
     }
 }
 
+/* What is left of a weight after a step towards zero. */
+static void soften(double by, int64_t n, double *x) {
+    for (int64_t i = 0; i < n; i++)
+        x[i] = copysign(fmax(fabs(x[i]) - by, 0), x[i]);
+}
+
 void optimizer_step(const lw_optimizer_spec *spec, const lw_theta *theta, const optimizer_rule *rule, double lr,
     double factor, int64_t update, int64_t lo, int64_t hi, const double *scale, const double *grad,
     double *const *moment, double *x) {
@@ -146,5 +152,6 @@ void optimizer_step(const lw_optimizer_spec *spec, const lw_theta *theta, const 
         s.decay = rule[b].weight_decay;
         s.rate = lr * rule[b].lr;
         block_step(spec, &s, begin, end - begin, grad + begin, moment, x + begin);
+        if (spec->weight_l1 > 0 && theta->block[b].is_weight) soften(s.rate * spec->weight_l1, end - begin, x + begin);
     }
 }

@@ -6,7 +6,7 @@
 #include "checkpoint_net.h"
 #include "../train/train_net.h"
 
-enum { SAMPLES = 22, STEPS = 12 };
+enum { SAMPLES = 22, STEPS = 12, PLATEAU = 4 };
 
 typedef struct job {
     lw_grid *grid;
@@ -22,9 +22,14 @@ static job job_of(int kind) {
     j.spec.batch = 12;
     j.spec.epochs = 3;
     j.spec.optimizer.lr = 0.02;
-    j.spec.optimizer.kind = kind == 3 ? LW_OPTIMIZER_ADAM : (lw_optimizer_kind)kind;
+    j.spec.optimizer.kind = kind >= 3 ? LW_OPTIMIZER_ADAM : (lw_optimizer_kind)kind;
     j.spec.optimizer.momentum = 0.9;
     j.spec.validation = 0.1;
+    if (kind == PLATEAU) { /* no epoch is so much better: every one from the second on lowers the rate */
+        j.spec.optimizer.schedule = LW_SCHEDULE_PLATEAU;
+        j.spec.optimizer.schedule_every = 1;
+        j.spec.optimizer.schedule_threshold = 0.99;
+    }
     return j;
 }
 
@@ -127,6 +132,9 @@ static void resume(const lw_comm *world, int replicas, int kind, int stop) {
     CHECK(trainer_digest(&second) == trainer_digest(&whole));
     CHECK(test_net_digest(second.net) == test_net_digest(whole.net));
     metrics_compare(second.trainer, whole.trainer);
+    int64_t n = 0;
+    const lw_metrics *m = lw_trainer_metrics(second.trainer, &n);
+    CHECK(n == 3 && m[1].lr == m[0].lr && (kind == PLATEAU) == (m[2].lr == 0.5 * m[0].lr));
     job_end(&whole);
     job_end(&first);
     job_end(&second);
@@ -139,6 +147,8 @@ TEST(stopped_and_resumed_is_uninterrupted) {
     for (int kind = 0; kind < 4; kind++)
         for (int stop = 1; stop <= 4; stop += 3)
             resume(world, replicas, kind, stop);
+    resume(world, replicas, PLATEAU, 6); /* the rate was lowered before or is right after */
+    resume(world, replicas, PLATEAU, 7);
     scratch_remove();
     lw_comm_stop(&world);
 }

@@ -333,6 +333,17 @@ TEST(training_section) {
     refused(TRAIN "groups: {match: a}}\n", "train.groups", "a list such as");
     refused(TRAIN "groups: [{lr: 1}]}\n", "train.groups[0]", "match");
     refused(TRAIN "groups: [{match: a, freez: true}]}\n", "train.groups[0].freez", "freeze");
+    x = parsed(
+        TRAIN "optimizer: {sgd: {schedule: plateau, threshold: 0.01, every: 3, floor: 0.125, l1: 0.25}}}\n", 0, NULL);
+    if (!x) return;
+    CHECK_INT(x->train.optimizer.schedule, LW_SCHEDULE_PLATEAU);
+    CHECK_INT(x->train.optimizer.schedule_every, 3);
+    CHECK(x->train.optimizer.schedule_threshold == 0.01 && x->train.optimizer.weight_l1 == 0.25);
+    CHECK(x->train.optimizer.schedule_gamma == 0.5 && x->train.optimizer.schedule_floor == 0.125);
+    lw_experiment_destroy(&x);
+    refused(TRAIN "optimizer: {sgd: {schedule: plato}}}\n", "train.optimizer.sgd.schedule: found \"plato\"", "plateau");
+    refused(TRAIN "optimizer: {sgd: {threshold: 1}}}\n", "train.optimizer.sgd.threshold: found \"1\"", "0 to");
+    refused(TRAIN "optimizer: {sgd: {l1: -1}}}\n", "train.optimizer.sgd.l1: found \"-1\"", "0 to");
     refused(TRAIN "optimizer: {rms: {}}}\n", "train.optimizer.rms", "rmsprop");
 }
 

@@ -133,6 +133,59 @@ TEST(schedules_at_their_corners) {
     CHECK_REL(optimizer_rate(&s, 13, 4, 12, 0), 0.01, 1e-14);
 }
 
+/* losses of nine epochs; two of warm-up do not count, better means lower by a tenth */
+TEST(plateaus_lower_the_rate) {
+    const double loss[] = {1, 0.1, 5, 4, 3.9, 3.8, 3, 3, NAN};
+    const double want[] = {1, 1, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25};
+    lw_metrics m[9];
+    lw_optimizer_spec s = spec_of(LW_OPTIMIZER_SGD);
+    for (int i = 0; i < 9; i++)
+        m[i] = (lw_metrics){.loss = i < 8 ? 100 - i : 7, .validation_loss = loss[i]}; /* the last has no validation */
+    s.schedule = LW_SCHEDULE_PLATEAU;
+    s.schedule_gamma = 0.5;
+    s.schedule_every = 2;
+    s.schedule_threshold = 0.1;
+    s.warmup = 2;
+    CHECK_OK(optimizer_check(&s, 9));
+    for (int n = 0; n <= 9; n++)
+        CHECK_CLOSE(optimizer_plateau(&s, m, n), want[n], 0);
+    s.schedule_floor = 0.4;
+    CHECK_CLOSE(optimizer_plateau(&s, m, 9), 0.4, 0);
+    CHECK_CLOSE(optimizer_rate(&s, 9, 4, 7, 2), 0.1, 0);
+    s.schedule = LW_SCHEDULE_CONSTANT;
+    CHECK_CLOSE(optimizer_plateau(&s, m, 9), 1, 0);
+    s.schedule = LW_SCHEDULE_PLATEAU;
+    s.schedule_gamma = 1;
+    CHECK_FAILS(optimizer_check(&s, 1), LW_EUSE, "schedule gamma is 1, allowed for plateau");
+    s.schedule_gamma = 0.5;
+    s.schedule_every = 0;
+    CHECK_FAILS(optimizer_check(&s, 1), LW_EUSE, "schedule every is 0");
+    s.schedule_every = 1;
+    s.schedule_threshold = 1;
+    CHECK_FAILS(optimizer_check(&s, 1), LW_EUSE, "schedule threshold is 1");
+}
+
+/* c/2 (x - a)^2 + l |x| is least at a -+ l / c, or at 0 exactly; parameters know nothing of it */
+TEST(l1_ends_at_the_soft_threshold) {
+    const double a[N] = {2, -0.3, 2, -0.3};
+    lw_optimizer_spec s = spec_of(LW_OPTIMIZER_SGD);
+    double x[N], g[N];
+    s.weight_l1 = 0.4;
+    CHECK_OK(optimizer_check(&s, 1));
+    memcpy(x, start, sizeof x);
+    for (int64_t n = 1; n <= 600; n++) {
+        for (int i = 0; i < N; i++)
+            g[i] = curve[i] * (x[i] - a[i]);
+        step(&s, NULL, s.lr, 1, n, NULL, g, NULL, x);
+    }
+    CHECK_CLOSE(x[0], 2 - 0.4, 1e-12);
+    CHECK_CLOSE(x[1], 0, 0);
+    CHECK_CLOSE(x[2], 2, 1e-12);
+    CHECK_CLOSE(x[3], -0.3, 1e-12);
+    s.weight_l1 = -1;
+    CHECK_FAILS(optimizer_check(&s, 1), LW_EUSE, "l1 is -1");
+}
+
 TEST(norm_and_scale_look_at_the_whole_network) {
     lw_comm *world = NULL;
     int argc = 0;
@@ -277,7 +330,7 @@ TEST(impossible_settings_are_refused) {
 
 CHECK_MAIN(CASE(sgd_shrinks_a_quadratic_by_a_fixed_factor), CASE(momentum_is_the_heavy_ball),
     CASE(adam_steps_by_lr_under_a_constant_gradient), CASE(decay_acts_on_weights_only),
-    CASE(scales_are_a_change_of_units), CASE(schedules_at_their_corners),
-    CASE(norm_and_scale_look_at_the_whole_network), CASE(rmsprop_divides_by_what_it_saw),
-    CASE(components_are_clipped_after_the_norm), CASE(groups_have_their_own_rate_and_decay),
-    CASE(patterns_choose_blocks), CASE(impossible_settings_are_refused))
+    CASE(scales_are_a_change_of_units), CASE(schedules_at_their_corners), CASE(plateaus_lower_the_rate),
+    CASE(l1_ends_at_the_soft_threshold), CASE(norm_and_scale_look_at_the_whole_network),
+    CASE(rmsprop_divides_by_what_it_saw), CASE(components_are_clipped_after_the_norm),
+    CASE(groups_have_their_own_rate_and_decay), CASE(patterns_choose_blocks), CASE(impossible_settings_are_refused))
