@@ -47,6 +47,24 @@ static void LW_T(lanes)(
             LW_T(tile)(1, 1, packed + r, n_k, width, in_adj + v * LANES, x_adj + r * width + v * LANES);
 }
 
+/* n lanes where they do not fill a vector: vectors along the rows of the tile instead */
+static inline __attribute__((always_inline)) void LW_T(few)(int n, const REAL *restrict packed, int64_t n_rows,
+    int64_t n_k, int64_t width, const REAL *restrict in_adj, REAL *restrict x_adj) {
+    enum { ROW_VECTORS = DENSE_TILE * sizeof(REAL) / VECTOR_BYTES };
+    VECTOR sum[4 * ROW_VECTORS];
+#pragma GCC unroll 16
+    for (int i = 0; i < n * ROW_VECTORS; i++)
+        sum[i] = (VECTOR){0};
+    for (int64_t k = 0; k < n_k; k++)
+#pragma GCC unroll 16
+        for (int i = 0; i < n * ROW_VECTORS; i++)
+            sum[i] += *(const VECTOR *)(packed + k * DENSE_TILE + i % ROW_VECTORS * LANES) *
+                      in_adj[k * width + i / ROW_VECTORS];
+    for (int l = 0; l < n; l++)
+        for (int64_t r = 0; r < n_rows; r++)
+            x_adj[r * width + l] += sum[l * ROW_VECTORS + r / LANES][r % LANES];
+}
+
 void LW_T(dense_adjoint)(
     const REAL *packed, int64_t n_rows, int64_t n_post, int64_t width, const REAL *in_adj, REAL *x_adj) {
     for (int64_t k = 0; k < n_post; k += BLOCK_K) {
@@ -59,10 +77,15 @@ void LW_T(dense_adjoint)(
                 LW_T(lanes)(n_vec, tile, here, n_k, width, in_adj + k * width + lane, x_adj + r * width + lane);
                 lane += n_vec * LANES;
             }
-            for (int64_t i = 0; lane < width && i < here; i++)
-                for (int64_t j = 0; j < n_k; j++)
-                    for (int64_t l = lane; l < width; l++)
-                        x_adj[(r + i) * width + l] += tile[j * DENSE_TILE + i] * in_adj[(k + j) * width + l];
+            while (lane < width) {
+                int n = lane + 4 <= width ? 4 : 1;
+                const REAL *from = in_adj + k * width + lane;
+                if (n == 4)
+                    LW_T(few)(4, tile, here, n_k, width, from, x_adj + r * width + lane);
+                else
+                    LW_T(few)(1, tile, here, n_k, width, from, x_adj + r * width + lane);
+                lane += n;
+            }
         }
     }
 }
