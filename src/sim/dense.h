@@ -10,7 +10,9 @@
 
 /** Room of one engine, for its largest dense projection. */
 typedef struct engine_dense {
-    void *turned;   /* [width][most targets] real */
+    void *turned; /* [width][most targets] real */
+    void *open;   /* input that stands in `turned` at present, and how many targets it has; NULL: none */
+    int64_t n_open;
     uint32_t *list; /* [width][most rows] rows that are not zero in a lane, ascending */
     void *value;    /* [width][most rows] real, what they are there */
     int64_t *count; /* [width] */
@@ -28,9 +30,12 @@ void engine_dense_attach(lw_sim *sim);
 /** Does a walk or a sampled product know this projection? */
 bool engine_dense_knows(const lw_sim *sim, const lw_proj_view *proj);
 /** acc[target, :] += w x[row, :] for the listed rows, with the bits of deliver_rows; synaptic events are added to
- * *events. False when so many values are not zero that deliver_rows is faster (nothing is done then). */
-bool dense_walk(
-    lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int64_t n, const void *x, void *acc, int64_t *events);
+ * *events. zero: acc holds zeros so far. False when so many values are not zero that deliver_rows is faster (nothing is
+ * done then). Sums stay turned round for the next projection onto acc: before anything else looks at it, dense_close.
+ */
+bool dense_walk(lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int64_t n, const void *x, bool zero,
+    void *acc, int64_t *events);
+void dense_close(lw_sim *sim);
 /** Weights in the order in which dense_back reads them: tiles of DENSE_TILE rows, [tile][target][row]. */
 enum { DENSE_TILE = VECTOR_BYTES == 64 ? 16 : 8 };
 static inline int64_t dense_packed_count(const lw_proj_view *proj) {

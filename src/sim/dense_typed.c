@@ -48,9 +48,10 @@ static void LW_T(turn)(int64_t rows, int64_t columns, const REAL *restrict in, R
             out[j * rows + i] = in[i * columns + j];
 }
 
-/* What is not zero in the listed rows, by lane. Returns how many. */
+/* What is not zero in the listed rows, by lane, and what it is (ones: spikes, whose lists alone are asked for). Returns
+ * how many. */
 static int64_t LW_T(lists)(
-    engine_dense *d, int64_t width, const uint32_t *restrict row, int64_t n, const REAL *restrict x) {
+    engine_dense *d, bool ones, int64_t width, const uint32_t *restrict row, int64_t n, const REAL *restrict x) {
     REAL *value = d->value;
     int64_t total = 0;
     memset(d->count, 0, (size_t)width * sizeof *d->count);
@@ -61,7 +62,7 @@ static int64_t LW_T(lists)(
             for (; bits; bits &= bits - 1) {
                 int64_t l = l0 + __builtin_ctzll(bits), at = l * d->most + d->count[l]++;
                 d->list[at] = row[i];
-                value[at] = from[l];
+                if (!ones) value[at] = from[l];
                 total++;
             }
         }
@@ -76,10 +77,10 @@ static inline __attribute__((always_inline)) void LW_T(lane_add)(int n_vec, bool
     for (int v = 0; v < n_vec; v++)
         sum[v] = *(const VECTOR *)(out + v * LANES);
     for (int64_t k = 0; k < n; k++) {
-        const REAL *w = weight + (int64_t)list[k] * n_post, x = value[k];
+        const REAL *w = weight + (int64_t)list[k] * n_post;
         for (int v = 0; v < n_vec; v++) {
             VECTOR term = *(const VECTOR *)(w + v * LANES);
-            if (!ones) term = term * x;
+            if (!ones) term = term * value[k];
             sum[v] += term;
         }
     }
@@ -87,13 +88,28 @@ static inline __attribute__((always_inline)) void LW_T(lane_add)(int n_vec, bool
         *(VECTOR *)(out + v * LANES) = sum[v];
 }
 
-static void LW_T(lane_rest)(int64_t n_targets, const REAL *restrict weight, int64_t n_post,
-    const uint32_t *restrict list, const REAL *restrict value, int64_t n, REAL *restrict out) {
+static inline __attribute__((always_inline)) void LW_T(lane_rest)(bool ones, int64_t n_targets,
+    const REAL *restrict weight, int64_t n_post, const uint32_t *restrict list, const REAL *restrict value, int64_t n,
+    REAL *restrict out) {
     for (int64_t k = 0; k < n; k++) {
-        const REAL *w = weight + (int64_t)list[k] * n_post, x = value[k];
+        const REAL *w = weight + (int64_t)list[k] * n_post;
         for (int64_t j = 0; j < n_targets; j++)
-            out[j] += w[j] * x;
+            out[j] += ones ? w[j] : w[j] * value[k];
     }
+}
+
+/* `here` vectors of targets, or what is left of them */
+static inline __attribute__((always_inline)) void LW_T(lane_block)(int here, bool ones, int64_t n_left,
+    const REAL *restrict weight, int64_t n_post, const uint32_t *restrict list, const REAL *restrict value, int64_t n,
+    REAL *restrict out) {
+    if (here == 8)
+        LW_T(lane_add)(8, ones, weight, n_post, list, value, n, out);
+    else if (here == 4)
+        LW_T(lane_add)(4, ones, weight, n_post, list, value, n, out);
+    else if (here == 1)
+        LW_T(lane_add)(1, ones, weight, n_post, list, value, n, out);
+    else
+        LW_T(lane_rest)(ones, n_left, weight, n_post, list, value, n, out);
 }
 
 /* Targets in blocks, so that a block of all rows stays in the second cache while the lanes pass over it. */
@@ -110,30 +126,13 @@ static void LW_T(lanes_add)(
             const REAL *x = value + l * d->most;
             REAL *out = turned + l * n_post + j;
             int64_t n = d->count[l];
-            if (here == 8 && ones)
-                LW_T(lane_add)(8, true, weight + j, n_post, list, x, n, out);
-            else if (here == 8)
-                LW_T(lane_add)(8, false, weight + j, n_post, list, x, n, out);
-            else if (here == 4)
-                LW_T(lane_add)(4, false, weight + j, n_post, list, x, n, out);
-            else if (here == 1)
-                LW_T(lane_add)(1, false, weight + j, n_post, list, x, n, out);
+            if (ones)
+                LW_T(lane_block)(here, true, n_post - j, weight + j, n_post, list, x, n, out);
             else
-                LW_T(lane_rest)(n_post - j, weight + j, n_post, list, x, n, out);
+                LW_T(lane_block)(here, false, n_post - j, weight + j, n_post, list, x, n, out);
         }
         j += here ? here * LANES : n_post - j;
     }
-}
-
-static bool LW_T(walk)(engine_dense *d, bool ones, const lw_proj_view *proj, int64_t width, const uint32_t *row,
-    int64_t n, const REAL *x, REAL *acc, int64_t *events) {
-    int64_t n_post = proj->n_edges / proj->n_rows, total = LW_T(lists)(d, width, row, n, x);
-    if ((double)total > WALK_UP_TO * (double)(n * width)) return false;
-    LW_T(turn)(n_post, width, acc, d->turned);
-    LW_T(lanes_add)(d, ones, proj->weight, proj->n_rows, n_post, width, d->turned);
-    LW_T(turn)(width, n_post, d->turned, acc);
-    *events += total * n_post;
-    return true;
 }
 
 static void LW_T(pack)(const lw_proj_view *proj, REAL *restrict packed) {

@@ -41,9 +41,9 @@ int64_t engine_exchange_pending(const lw_sim *sim, int level);
 void engine_exchange_traffic(const lw_sim *sim, int64_t *bytes, int64_t *messages);
 
 /* step.c */
-/** Deliver the projections of population p that are in no bundle; counts into `events`. Ends the exchange of the
- * sources' level where one is under way. */
-void engine_deliver(lw_sim *sim, int p, int64_t t, int64_t *events);
+/** Deliver the projections of population p that are in no bundle; counts into `events`. Bit k of zero: port k holds
+ * zeros so far. Ends the exchange of the sources' level where one is under way. */
+void engine_deliver(lw_sim *sim, int p, int64_t t, uint64_t zero, int64_t *events);
 
 /* plastic.c, plastic_deliver.c; Local */
 lw_err engine_plastic_create(lw_sim *sim) LW_MUST_CHECK;

@@ -224,13 +224,17 @@ static uint64_t mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-/* Counters of one spike. The checksum of lane l takes l into the upper bits of the gid, so one lane alone gives the
+/* What one spike adds to the checksum. Lane l takes l into the upper bits of the gid, so one lane alone gives the
  * number of a plain simulation. */
+static inline uint64_t spike_mark(const engine_pop *pop, uint64_t step_mix, int64_t local, int64_t lane) {
+    return mix(step_mix ^ ((uint64_t)pop->view.gid[local] | (uint64_t)lane << 40));
+}
+
 static inline void spike_count(
     lw_sim *sim, lw_sim_stats *stats, const engine_pop *pop, uint64_t step_mix, uint32_t local, int64_t lane) {
     stats->spikes++;
     sim->spike_count[pop->view.lid_begin + local]++;
-    stats->spike_checksum += mix(step_mix ^ ((uint64_t)pop->view.gid[local] | (uint64_t)lane << 40));
+    stats->spike_checksum += spike_mark(pop, step_mix, local, lane);
 }
 
 static bool is_spike(const lw_sim *sim, const void *out, int64_t i) {
@@ -239,6 +243,29 @@ static bool is_spike(const lw_sim *sim, const void *out, int64_t i) {
 
 static uint64_t row_bits(const lw_sim *sim, const void *out, int64_t at, int64_t n) {
     return sim->f64 ? nonzero_bits_f64((const double *)out + at, n) : nonzero_bits_f32((const float *)out + at, n);
+}
+
+/* List and counters of hard spikes in several lanes, in one pass over them. Returns the number of listed neurons. */
+static int64_t emit_lanes(lw_sim *sim, lw_sim_stats *stats, const engine_pop *pop, uint64_t step_mix, int64_t first,
+    int64_t last, uint32_t *restrict list) {
+    int64_t width = sim->width, n = 0, spikes = 0, *count = sim->spike_count + pop->view.lid_begin;
+    uint64_t checksum = 0;
+    for (int64_t i = first; i < last; i++) {
+        int64_t here = 0;
+        for (int64_t l0 = 0; l0 < width; l0 += 64) {
+            uint64_t bits = row_bits(sim, pop->out, i * width + l0, width - l0 < 64 ? width - l0 : 64);
+            here += __builtin_popcountll(bits);
+            for (; bits; bits &= bits - 1)
+                checksum += spike_mark(pop, step_mix, i, l0 + __builtin_ctzll(bits));
+        }
+        if (here == 0) continue;
+        list[n++] = (uint32_t)i;
+        count[i] += here;
+        spikes += here;
+    }
+    stats->spikes += spikes;
+    stats->spike_checksum += checksum;
+    return n;
 }
 
 int64_t engine_emit_range(lw_sim *sim, int p, int64_t t, int64_t first, int64_t last, lw_sim_stats *stats) {
@@ -250,22 +277,12 @@ int64_t engine_emit_range(lw_sim *sim, int p, int64_t t, int64_t first, int64_t 
     if (!pop->model->emits_spikes) return 0;
     uint64_t step_mix = mix((uint64_t)t + 0x9e3779b97f4a7c15u);
     uint32_t *list = engine_own_list(sim, p, t, &n_own) + first;
+    if (width > 1 && !sim->options.smooth) return emit_lanes(sim, stats, pop, step_mix, first, last, list);
     int64_t n = sim->f64 ? nonzero_f64(first, last - first, width, (const void *)out, list)
                          : nonzero_f32(first, last - first, width, (const void *)out, list);
-    for (int64_t i = 0; i < n; i++) {
-        if (width == 1 && !sim->options.smooth) {
-            spike_count(sim, stats, pop, step_mix, list[i], 0);
-            continue;
-        }
-        for (int64_t l0 = 0; l0 < width; l0 += 64)
-            for (uint64_t bits = row_bits(sim, pop->out, list[i] * width + l0, width - l0 < 64 ? width - l0 : 64); bits;
-                 bits &= bits - 1) {
-                int64_t lane = l0 + __builtin_ctzll(bits);
-                /* smooth spikes count where the margin is not negative, as hard ones would */
-                if (sim->options.smooth && !is_spike(sim, pop->out, list[i] * width + lane)) continue;
-                spike_count(sim, stats, pop, step_mix, list[i], lane);
-            }
-    }
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t lane = 0; lane < width; lane++) /* smooth ones count where the margin is not negative */
+            if (is_spike(sim, pop->out, list[i] * width + lane)) spike_count(sim, stats, pop, step_mix, list[i], lane);
     return n;
 }
 

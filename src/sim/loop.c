@@ -42,7 +42,7 @@ static void plain_deliver(const engine_worker *w, int level, int64_t t) {
     engine_share *share = &sim->share[w->me];
     double start = lw_time_now(), exchange = w->me == 0 ? sim->stats.s_exchange : 0;
     for (int p = w->me; p < sim->n_pop; p += w->team->n)
-        if (sim->pop[p].view.level == level) engine_deliver(sim, p, t, &share->stats.synaptic_events);
+        if (sim->pop[p].view.level == level) engine_deliver(sim, p, t, 0, &share->stats.synaptic_events);
     share->stats.s_deliver += lw_time_now() - start - (w->me == 0 ? sim->stats.s_exchange - exchange : 0);
 }
 

@@ -29,7 +29,8 @@ lw_kernel_args engine_args(lw_sim *sim, int p) {
 
 /* Slices in descending delay: what is due soonest after its emission comes last, so a begun exchange is waited for only
  * before the first slice that needs it, and deliveries of longer delays run meanwhile. */
-static void deliver_projection(lw_sim *sim, const lw_proj_view *proj, engine_pop *pop, int64_t t, int64_t *events) {
+static void deliver_projection(
+    lw_sim *sim, const lw_proj_view *proj, engine_pop *pop, int64_t t, uint64_t *zero, int64_t *events) {
     int level = sim->pop[proj->pre].view.level;
     for (int32_t s = proj->n_slices - 1; s >= 0; s--) {
         const lw_slice *slice = &proj->slice[s];
@@ -38,9 +39,12 @@ static void deliver_projection(lw_sim *sim, const lw_proj_view *proj, engine_pop
         const uint32_t *list = engine_list(sim, proj->pre, emitted, &n);
         if (n == 0) continue;
         void *acc = pop->input[proj->port];
+        bool clear = *zero >> proj->port & 1;
+        *zero &= ~(UINT64_C(1) << proj->port);
         if (engine_dense_knows(sim, proj) &&
-            dense_walk(sim, proj, list, n, engine_rows(sim, proj->pre, emitted), acc, events))
+            dense_walk(sim, proj, list, n, engine_rows(sim, proj->pre, emitted), clear, acc, events))
             continue;
+        dense_close(sim);
         if (sim->pop[proj->pre].rows)
             *events +=
                 deliver_rows(sim->f64, proj, slice, sim->width, list, n, engine_rows(sim, proj->pre, emitted), acc);
@@ -49,16 +53,21 @@ static void deliver_projection(lw_sim *sim, const lw_proj_view *proj, engine_pop
     }
 }
 
-void engine_deliver(lw_sim *sim, int p, int64_t t, int64_t *events) {
+void engine_deliver(lw_sim *sim, int p, int64_t t, uint64_t zero, int64_t *events) {
     for (int32_t k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
+        if (proj->plastic || proj->lag_max) {
+            dense_close(sim);
+            zero &= ~(UINT64_C(1) << proj->port);
+        }
         if (proj->plastic)
             engine_plastic_deliver(sim, sim->incoming[k], t, events);
         else if (proj->lag_max)
             engine_lag_deliver(sim, sim->incoming[k], t, events);
         else if (!proj->bundled)
-            deliver_projection(sim, proj, &sim->pop[p], t, events);
+            deliver_projection(sim, proj, &sim->pop[p], t, &zero, events);
     }
+    dense_close(sim);
 }
 
 void engine_input(lw_sim *sim, int p, int64_t t) {
@@ -68,7 +77,7 @@ void engine_input(lw_sim *sim, int p, int64_t t) {
     for (int32_t i = 0; i < pop->model->n_input; i++)
         memset(pop->input[i], 0, bytes);
     LW_ASSERT(sim->n_bundles == 0);
-    engine_deliver(sim, p, t, &sim->stats.synaptic_events);
+    engine_deliver(sim, p, t, UINT64_MAX, &sim->stats.synaptic_events);
     double delivered = lw_time_now();
     engine_stimulus_add(sim, p, t, 0, pop->view.n_local);
     sim->stats.s_deliver += delivered - start - (sim->stats.s_exchange - exchange);

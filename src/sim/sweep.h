@@ -92,6 +92,7 @@ typedef struct tape_pop {
     char *out, *slope;
     uint8_t *held;
     lw_model_need keep;
+    void *own_out, *own_slope; /* the engine's, while the tape records */
 } tape_pop;
 
 /** Room of one sweep, made when it first runs. Both sweeps need the same: states' adjoints or tangents, a ring over

@@ -35,50 +35,57 @@ static void LW_T(bits_fill)(int64_t n_rows, int64_t width, int64_t steps, const 
         }
 }
 
-/* Columns k of one row that are not zero, and their values (all 1: spikes); step s of the panel holds columns
+/* Columns of one row that are not zero, and their values (ones: spikes, no values); step s of the panel holds columns
  * s * width ... */
 static int64_t LW_T(columns)(int64_t steps, const void *const *x, bool ones, int64_t row, int64_t width,
     const uint64_t *restrict bits, uint32_t *restrict column, REAL *restrict value) {
-    int64_t n = 0, words = (width + 63) / 64;
-    for (int64_t k = 0; k < steps * words; k++)
-        for (uint64_t b = bits[k]; b; b &= b - 1) {
-            int64_t s = k / words, l = k % words * 64 + __builtin_ctzll(b);
-            column[n] = (uint32_t)(s * width + l);
-            value[n++] = ones ? 1 : ((const REAL *)x[s])[row * width + l];
-        }
+    int64_t n = 0;
+    for (int64_t s = 0; s < steps; s++)
+        for (int64_t l0 = 0; l0 < width; l0 += 64)
+            for (uint64_t b = *bits++; b; b &= b - 1) {
+                int64_t l = l0 + __builtin_ctzll(b);
+                column[n++] = (uint32_t)(s * width + l);
+                if (!ones) value[n - 1] = ((const REAL *)x[s])[row * width + l];
+            }
     return n;
 }
 
 /* grad[j] += sum over k of value[k] panel[column[k]][j], first <= j < last of n: sums stay in registers */
-static inline __attribute__((always_inline)) void LW_T(row_block)(int n_vec, int64_t n, int64_t n_column,
+static inline __attribute__((always_inline)) void LW_T(row_block)(int n_vec, bool ones, int64_t n, int64_t n_column,
     const uint32_t *restrict column, const REAL *restrict value, const REAL *restrict panel, double *restrict grad) {
     LW_T(vector) sum[8];
     for (int v = 0; v < n_vec; v++)
         sum[v] = (LW_T(vector)){0};
     for (int64_t k = 0; k < n_column; k++) {
         const REAL *from = panel + column[k] * n;
-        for (int v = 0; v < n_vec; v++)
-            sum[v] += value[k] * *(const LW_T(vector) *)(from + v * LANES);
+        for (int v = 0; v < n_vec; v++) {
+            LW_T(vector) term = *(const LW_T(vector) *)(from + v * LANES);
+            if (ones)
+                sum[v] += term;
+            else
+                sum[v] += value[k] * term;
+        }
     }
     for (int v = 0; v < n_vec; v++)
         for (int64_t i = 0; i < LANES; i++)
             grad[v * LANES + i] += (double)sum[v][i];
 }
 
-static void LW_T(row_dense)(int64_t first, int64_t last, int64_t n, int64_t n_column, const uint32_t *restrict column,
-    const REAL *restrict value, const REAL *restrict panel, double *restrict grad) {
+static inline __attribute__((always_inline)) void LW_T(row_dense)(bool ones, int64_t first, int64_t last, int64_t n,
+    int64_t n_column, const uint32_t *restrict column, const REAL *restrict value, const REAL *restrict panel,
+    double *restrict grad) {
     int64_t j = first;
     for (; j + 8 * LANES <= last; j += 8 * LANES)
-        LW_T(row_block)(8, n, n_column, column, value, panel + j, grad + j);
+        LW_T(row_block)(8, ones, n, n_column, column, value, panel + j, grad + j);
     for (; j + LANES <= last; j += LANES)
-        LW_T(row_block)(1, n, n_column, column, value, panel + j, grad + j);
+        LW_T(row_block)(1, ones, n, n_column, column, value, panel + j, grad + j);
     for (int64_t k = 0; j < last && k < n_column; k++)
         for (int64_t i = j; i < last; i++)
-            grad[i] += (double)(value[k] * panel[column[k] * n + i]);
+            grad[i] += (double)((ones ? 1 : value[k]) * panel[column[k] * n + i]);
 }
 
 /* The same for the listed targets of a sparse row. */
-static void LW_T(row_sparse)(int64_t n_edges, const uint32_t *restrict target, int64_t n, int64_t n_column,
+static void LW_T(row_sparse)(bool ones, int64_t n_edges, const uint32_t *restrict target, int64_t n, int64_t n_column,
     const uint32_t *restrict column, const REAL *restrict value, const REAL *restrict panel, double *restrict grad) {
     for (int64_t e0 = 0; e0 < n_edges; e0 += EDGES) {
         int64_t m = e0 + EDGES < n_edges ? EDGES : n_edges - e0;
@@ -86,7 +93,7 @@ static void LW_T(row_sparse)(int64_t n_edges, const uint32_t *restrict target, i
         for (int64_t e = 0; e < m; e++)
             sum[e] = 0;
         for (int64_t k = 0; k < n_column; k++) {
-            const REAL *restrict from = panel + column[k] * n, v = value[k];
+            const REAL *restrict from = panel + column[k] * n, v = ones ? 1 : value[k];
             for (int64_t e = 0; e < m; e++)
                 sum[e] += v * from[target[e0 + e]];
         }
@@ -104,11 +111,17 @@ static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int
         for (int64_t r = r0; r < r1; r++)
             found[r - r0] = LW_T(columns)(steps, g->x, ones, r, width, g->bits + r * steps * words,
                 g->column + (r - r0) * most, (REAL *)g->value + (r - r0) * most);
-        for (int64_t j = 0; j < n; j += 8 * LANES)
-            for (int64_t r = r0; r < r1; r++)
-                if (found[r - r0]) LW_T(row_dense)
-        (j, j + 8 * LANES < n ? j + 8 * LANES : n, n, found[r - r0], g->column + (r - r0) * most,
-            (const REAL *)g->value + (r - r0) * most, panel, grad + r * n);
+        for (int64_t j = 0; j < n; j += 8 * LANES) {
+            int64_t end = j + 8 * LANES < n ? j + 8 * LANES : n;
+            for (int64_t r = r0; r < r1; r++) {
+                const uint32_t *column = g->column + (r - r0) * most;
+                const REAL *value = (const REAL *)g->value + (r - r0) * most;
+                if (ones)
+                    LW_T(row_dense)(true, j, end, n, found[r - r0], column, NULL, panel, grad + r * n);
+                else
+                    LW_T(row_dense)(false, j, end, n, found[r - r0], column, value, panel, grad + r * n);
+            }
+        }
     }
 }
 
@@ -124,8 +137,8 @@ static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, bo
         int64_t begin = slice->row_begin[row], end = slice->row_begin[row + 1], n_column = 0;
         if (begin < end)
             n_column = LW_T(columns)(steps, g->x, ones, row, width, g->bits + row * steps * words, g->column, g->value);
-        if (n_column > 0)
-            LW_T(row_sparse)(end - begin, proj->target + begin, n, n_column, g->column, g->value, panel, grad + begin);
+        if (n_column > 0) LW_T(row_sparse)
+        (ones, end - begin, proj->target + begin, n, n_column, g->column, g->value, panel, grad + begin);
     }
 }
 

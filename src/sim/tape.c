@@ -240,8 +240,8 @@ static void keep(uint32_t mask, int n, size_t bytes, int64_t t, void *const *fro
         if (mask >> i & 1u) memcpy(to[i] + (size_t)t * bytes, from[i], bytes);
 }
 
-/* The phases of one step of a population, each followed by what it leaves for the sweeps. t counts from the recording's
- * begin. */
+/* The phases of one step of a population, each followed by what it leaves for the sweeps; what is emitted and its slope
+ * are written where the tape wants them. t counts from the recording's begin. */
 static void pop_record(lw_tape *tape, int p, int64_t t) {
     lw_sim *sim = tape->sim;
     engine_pop *pop = &sim->pop[p];
@@ -254,10 +254,10 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
     keep(rec->keep.in, pop->model->n_input, bytes, k, pop->input, rec->in);
     engine_update(sim, p);
     keep(rec->keep.pre, n_state, bytes, k, pop->state, rec->pre);
+    pop->out = rec->out + at;
+    if (rec->slope) pop->slope = rec->slope + at;
     engine_spike(sim, p);
     engine_fire(sim, p);
-    memcpy(rec->out + at, pop->out, bytes);
-    if (rec->slope) memcpy(rec->slope + at, pop->slope, bytes);
     if (rec->held) memcpy(rec->held + k * pop_cells(sim, p), pop->held, (size_t)pop_cells(sim, p));
     engine_emit(sim, p, tape->t0 + t);
     if (tape->segments) segment_emit(tape, p, t);
@@ -283,13 +283,36 @@ static lw_err epoch_record(lw_tape *tape, int64_t t, int64_t end) {
     return LW_OK;
 }
 
+/* While a tape records, its memory stands for the engine's outputs and slopes; what the last step left goes home. */
+static void outputs_lend(lw_tape *tape) {
+    for (int p = 0; p < tape->sim->n_pop; p++) {
+        const engine_pop *pop = &tape->sim->pop[p];
+        tape->pop[p].own_out = pop->out;
+        tape->pop[p].own_slope = pop->slope;
+    }
+}
+
+static void outputs_return(lw_tape *tape) {
+    for (int p = 0; p < tape->sim->n_pop; p++) {
+        engine_pop *pop = &tape->sim->pop[p];
+        const tape_pop *rec = &tape->pop[p];
+        size_t bytes = (size_t)pop_cells(tape->sim, p) * tape->sim->real_size;
+        if (pop->out != rec->own_out) memcpy(rec->own_out, pop->out, bytes);
+        if (pop->slope != rec->own_slope) memcpy(rec->own_slope, pop->slope, bytes);
+        pop->out = rec->own_out;
+        pop->slope = rec->own_slope;
+    }
+}
+
 lw_err tape_record(lw_tape *tape, int64_t begin, int64_t end) {
     lw_sim *sim = tape->sim;
     lw_err err = LW_OK;
     tape->begin = tape->end = begin;
     unsigned mode = engine_fp_begin();
+    outputs_lend(tape);
     for (int64_t t = begin; t < end && err == LW_OK; t += sim->epoch)
         err = epoch_record(tape, t, t + sim->epoch < end ? t + sim->epoch : end);
+    outputs_return(tape);
     engine_fp_end(mode);
     return lw_comm_agree(lw_net_comm(sim->net), err == LW_OK ? sim->error : err);
 }
