@@ -25,7 +25,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LW_KERNEL_ABI 1
+#define LW_KERNEL_ABI 2
 
 /** What a kernel works on. Pointers typed `void` are float or double as the kernel set says. Unused ones are NULL. */
 typedef struct lw_kernel_args {
@@ -61,6 +61,14 @@ typedef struct lw_kernel_args {
     void *const *input_adj;  /* [n_input], written (not accumulated) by update_adj; never NULL there */
     const void *out_adj;     /* [n,width] adjoint of the emitted spike or graded output, read by fire_adj */
     double *const *coef_adj; /* [n_coef], each [n], accumulated over lanes; NULL: no parameter gradient */
+
+    /* tangents of adjoints, together with state_tan (of the state before update, in fire_adj_tan before fire; read
+     * only here), input_tan, coef_tan and the adjoints before the kernel; none of those named is NULL */
+    const void *point_curve;     /* [n,point_width] S''(u); 0 where held */
+    void *const *state_adj_tan;  /* [n_state], in and out */
+    void *const *input_adj_tan;  /* [n_input], written */
+    const void *out_adj_tan;     /* [n,width] */
+    double *const *coef_adj_tan; /* [n_coef], each [n], accumulated over lanes */
 } lw_kernel_args;
 
 typedef void (*lw_kernel)(const lw_kernel_args *args);
@@ -74,6 +82,10 @@ typedef struct lw_kernel_set {
     lw_kernel fire_tan;   /* state_tan (coef_tan) -> out_tan, then (spiking) state_tan through the reset */
     lw_kernel fire_adj;   /* state_adj, out_adj -> state_adj (coef_adj) */
     lw_kernel update_adj; /* state_adj -> state_adj, input_adj (coef_adj) */
+    /* Derivatives of the two adjoint kernels along a direction in everything they read. To be called before them, as
+     * they read the adjoints that those replace. In double precision only; NULL in the sets of float. */
+    lw_kernel fire_adj_tan;   /* state_adj, out_adj and their tangents -> state_adj_tan, coef_adj_tan */
+    lw_kernel update_adj_tan; /* state_adj and its tangent -> state_adj_tan, input_adj_tan, coef_adj_tan */
 } lw_kernel_set;
 
 typedef struct lw_model_param {
@@ -107,6 +119,8 @@ typedef struct lw_model {
     int32_t refractory_coef;     /* index, or -1 */
     lw_model_need need;          /* arrays that tangent and adjoint kernels read without parameter directions */
     lw_model_need need_coef;     /* the same with coef_tan / coef_adj given */
+    lw_model_need need_second;   /* the same with tangents of adjoints */
+    lw_model_need need_tan;      /* arrays whose tangents the tangents of adjoints read */
 
     /** Parameters (double, internal units, [n_param] each [n]) -> coefficients of the given precision (0 float, 1
      * double). */
@@ -117,6 +131,10 @@ typedef struct lw_model {
     /** param_adj[p] += sum_c d coef_c / d param_p * coef_adj[c]; param_adj[p] may be NULL. */
     void (*derive_adj)(
         int64_t n, double dt, const double *const *param, const double *const *coef_adj, double *const *param_adj);
+    /** Its tangent: param_adj_tan[p] += sum_c (d2 coef_c / d param_p d param . param_tan) coef_adj[c] + d coef_c / d
+     * param_p coef_adj_tan[c]. */
+    void (*derive_adj_tan)(int64_t n, double dt, const double *const *param, const double *const *param_tan,
+        const double *const *coef_adj, const double *const *coef_adj_tan, double *const *param_adj_tan);
     /** Initial state from parameters, in double: state[i] is [n]. */
     void (*init)(int64_t n, double dt, const double *const *param, double *const *state);
     lw_kernel_set set[2][2]; /* [precision: 0 float, 1 double][0 general, 1 uniform] */
@@ -142,12 +160,12 @@ typedef struct lw_model {
 #define LW_KERNEL_PREFETCH(address) ((void)(address))
 #endif
 
-/** Divided difference exp[x1, ..., xn], 1 <= n <= 8, in any order of the points, equal points included. The entry (1,n)
+/** Divided difference exp[x1, ..., xn], 1 <= n <= 9, in any order of the points, equal points included. The entry (1,n)
  * of the exponential of the bidiagonal matrix with x on the diagonal and 1 above it (Opitz 1964), by Taylor series,
  * scaling and squaring. The points are shifted so that the largest is 0: then nothing overflows, all products are
  * positive, and the relative error stays some 1e-15. */
 static inline double lw_kernel_expdd(int n, const double *x) {
-    enum { MAX = 8, TERMS = 26 };
+    enum { MAX = 9, TERMS = 26 };
     double lo = x[0], hi = x[0], e[MAX][MAX] = {{0}}, scale = 1;
     for (int i = 1; i < n; i++) {
         lo = x[i] < lo ? x[i] : lo;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* part of the key of every emitted model: raise it when the same text gives other code */
-#define GENERATOR_VERSION "2"
+#define GENERATOR_VERSION "3"
 
 /* ------------------------------------------------------------------ derive and init */
 
@@ -22,19 +22,22 @@ static void emit_gather(lw_emitter *e, lw_leaf leaf, int count, const char *arra
 }
 
 /* void <model>_<name>(double dt, const double *p, const double *t, double *c): c[i] = root[i](parameters p, directions
- * t) */
+ * t). Where the name is param_adj_tan it also takes adjoints of coefficients and their tangents. */
 static void emit_scalar_function(
     lw_emitter *e, const char *name, int n, const int32_t *root, const char *const *about) {
+    const bool second = root == e->plan->param_adj_tan;
     const lw_model_source *s = e->plan->source;
     lw_text *text = e->text;
     lw_emit_begin(e, n, root);
     lw_text_add(text,
         "static void %s_%s(const double dt, const double *restrict const p, const double *restrict const t,\n"
-        "    double *restrict const c) {\n    (void)dt, (void)p, (void)t, (void)c;\n",
-        s->name, name);
+        "    %sdouble *restrict const c) {\n    (void)dt, (void)p, (void)t, (void)c%s;\n",
+        s->name, name, second ? "const double *restrict const a, const double *restrict const b, " : "",
+        second ? ", (void)a, (void)b" : "");
     emit_gather(e, LW_LEAF_PARAM, s->n_param, "p");
     emit_gather(e, LW_LEAF_PARAM_TAN, s->n_param, "t");
-    emit_gather(e, LW_LEAF_COEF_ADJ, e->plan->n_coef, "t");
+    emit_gather(e, LW_LEAF_COEF_ADJ, e->plan->n_coef, second ? "a" : "t");
+    if (second) emit_gather(e, LW_LEAF_COEF_ADJ_TAN, e->plan->n_coef, "b");
     lw_emit_temporaries(e, "    ");
     for (int i = 0; i < n; i++) {
         lw_text_add(text, "    c[%d] = ", i);
@@ -54,6 +57,27 @@ static void emit_loop(
     lw_text_add(e->text, "static void %s_%s {\n    for (int64_t i = 0; i < n; i++) {\n", e->plan->source->name, head);
     lw_text_add(e->text, "        double %s;\n%s        %s_%s;\n%s    }\n}\n\n", locals, gather, e->plan->source->name,
         call, scatter);
+}
+
+static void emit_derive_second(lw_emitter *e, int n_param, int n_coef) {
+    const bool any = e->plan->source->n_param > 0;
+    char locals[160], gather[512];
+    snprintf(locals, sizeof locals, "p[%d] = {0}, t[%d] = {0}, a[%d] = {0}, b[%d] = {0}, c[%d] = {0}", n_param, n_param,
+        n_coef, n_coef, n_param);
+    snprintf(gather, sizeof gather, "%s%s",
+        any ? "        for (int k = 0; k < PARAMS; k++) {\n            p[k] = param[k][i];\n"
+              "            t[k] = param_tan[k] ? param_tan[k][i] : 0;\n        }\n"
+            : "        (void)param, (void)param_tan;\n",
+        e->plan->n_coef ? "        for (int k = 0; k < COEFS; k++) {\n            a[k] = coef_adj[k][i];\n"
+                          "            b[k] = coef_adj_tan[k][i];\n        }\n"
+                        : "        (void)coef_adj, (void)coef_adj_tan;\n");
+    emit_loop(e,
+        "derive_adj_tan(int64_t n, double dt, const double *const *param, const double *const *param_tan,\n"
+        "    const double *const *coef_adj, const double *const *coef_adj_tan, double *const *param_adj_tan)",
+        locals, gather, "param_adj_tan(dt, p, t, a, b, c)",
+        any ? "        for (int k = 0; k < PARAMS; k++)\n            if (param_adj_tan[k]) param_adj_tan[k][i] += "
+              "c[k];\n"
+            : "        (void)param_adj_tan;\n");
 }
 
 void lw_emit_derive(lw_emitter *e) {
@@ -77,6 +101,8 @@ void lw_emit_derive(lw_emitter *e) {
     emit_scalar_function(e, "coef_tan", plan->n_coef, plan->coef_tan, coef_about);
     lw_text_add(e->text, "/* adjoint c of the parameters from the adjoint t of the coefficients */\n");
     emit_scalar_function(e, "param_adj", s->n_param, plan->param_adj, NULL);
+    lw_text_add(e->text, "/* its change along the direction t of the parameters and b of a, the coefficients' */\n");
+    emit_scalar_function(e, "param_adj_tan", s->n_param, plan->param_adj_tan, NULL);
     emit_scalar_function(e, "init_one", s->n_state, plan->init, state_about);
 
     snprintf(locals, sizeof locals, "p[%d] = {0}, c[%d] = {0}", n_param, n_coef);
@@ -107,6 +133,7 @@ void lw_emit_derive(lw_emitter *e) {
         s->n_param
             ? "        for (int k = 0; k < PARAMS; k++)\n            if (param_adj[k]) param_adj[k][i] += c[k];\n"
             : "        (void)param_adj;\n");
+    emit_derive_second(e, n_param, n_coef);
     snprintf(locals, sizeof locals, "p[%d] = {0}, c[%d] = {0}", n_param, n_state);
     emit_loop(e, "init(int64_t n, double dt, const double *const *param, double *const *state)", locals, gather,
         "init_one(dt, p, NULL, c)",
@@ -194,6 +221,22 @@ static void emit_derivative(lw_emitter *e, const lw_body body[2], const char *di
     lw_text_add(e->text, "\n");
 }
 
+/* Second derivatives are long and rarely wanted: one form, in double precision only. */
+static void emit_second(lw_emitter *e, const lw_body *body) {
+    const char *model = e->plan->source->name, *name = body->name;
+    if (e->single) return;
+    lw_emit_kernel(e, body);
+    lw_text_add(e->text,
+        "static __attribute__((noinline)) void %s_%s_f64_any(const lw_kernel_args *args, const int64_t stride) {\n"
+        "    %s_%s_f64(args, args->width == 1, args->width != 1 && args->point_width == 1, stride);\n}\n",
+        model, name, model, name);
+    for (int f = 0; f < 2; f++)
+        lw_text_add(e->text,
+            "static void %s_%s_f64_%s(const lw_kernel_args *args) {\n    %s_%s_f64_any(args, %d);\n}\n", model, name,
+            f ? "uniform" : "general", model, name, 1 - f);
+    lw_text_add(e->text, "\n");
+}
+
 static void emit_kernels(lw_emitter *e) {
     const lw_plan *plan = e->plan;
     emit_forward(e, &plan->step);
@@ -203,6 +246,8 @@ static void emit_kernels(lw_emitter *e) {
     emit_derivative(e, plan->fire_tan, "coef_tan");
     emit_derivative(e, plan->fire_adj, "coef_adj");
     emit_derivative(e, plan->update_adj, "coef_adj");
+    emit_second(e, &plan->fire_adj_tan);
+    emit_second(e, &plan->update_adj_tan);
 }
 
 /* ------------------------------------------------------------------ tables */
@@ -251,13 +296,14 @@ void lw_emit_params(lw_text *text, const lw_model_source *s) {
     lw_text_add(text, "};\n\n");
 }
 
-static void emit_set(lw_text *text, const lw_plan *plan, const char *real, const char *form) {
+static void emit_set(lw_text *text, const lw_plan *plan, const char *real, const char *form, bool second) {
     const char *model = plan->source->name;
-    static const char *const names[] = {"step", "update", "fire", "update_tan", "fire_tan", "fire_adj", "update_adj"};
+    static const char *const names[] = {
+        "step", "update", "fire", "update_tan", "fire_tan", "fire_adj", "update_adj", "fire_adj_tan", "update_adj_tan"};
     lw_text_add(text, "            {");
-    for (int k = 0; k < 7; k++)
+    for (int k = 0; k < (second ? 9 : 7); k++)
         lw_text_add(text, "%s%s_%s_%s_%s", k ? ",\n                " : "", model, names[k], real, form);
-    lw_text_add(text, "},\n");
+    lw_text_add(text, "%s},\n", second ? "" : ",\n                NULL, NULL");
 }
 
 static void emit_model(lw_text *text, const lw_plan *plan) {
@@ -282,16 +328,19 @@ static void emit_model(lw_text *text, const lw_plan *plan) {
     for (int c = 0; c < 2; c++)
         lw_text_add(text, "    .need%s = {0x%xu, 0x%xu, 0x%xu},\n", c ? "_coef" : "", plan->need[c][0],
             plan->need[c][1], plan->need[c][2]);
+    lw_text_add(text, "    .need_second = {0x%xu, 0x%xu, 0x%xu},\n    .need_tan = {0x%xu, 0x%xu, 0x%xu},\n",
+        plan->need_second[0], plan->need_second[1], plan->need_second[2], plan->need_tan[0], plan->need_tan[1],
+        plan->need_tan[2]);
     lw_text_add(text,
-        "    .derive = %s_derive,\n    .derive_tan = %s_derive_tan,\n    .derive_adj = %s_derive_adj,\n    .init = "
-        "%s_init,\n",
-        s->name, s->name, s->name, s->name);
+        "    .derive = %s_derive,\n    .derive_tan = %s_derive_tan,\n    .derive_adj = %s_derive_adj,\n    "
+        ".derive_adj_tan = %s_derive_adj_tan,\n    .init = %s_init,\n",
+        s->name, s->name, s->name, s->name, s->name);
     lw_text_add(text, "    .set =\n        {{\n");
-    emit_set(text, plan, "f32", "general");
-    emit_set(text, plan, "f32", "uniform");
+    emit_set(text, plan, "f32", "general", false);
+    emit_set(text, plan, "f32", "uniform", false);
     lw_text_add(text, "        }, {\n");
-    emit_set(text, plan, "f64", "general");
-    emit_set(text, plan, "f64", "uniform");
+    emit_set(text, plan, "f64", "general", true);
+    emit_set(text, plan, "f64", "uniform", true);
     lw_text_add(text, "        }},\n};\n");
 }
 

@@ -15,9 +15,9 @@ static const char *const reserved[] = {"auto", "break", "case", "char", "const",
     "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile",
     "while", "NULL", "NAN", "INFINITY", "HUGE_VAL", "floor", "fabs", "floorf", "expf", "signgam", "stdin", "stdout",
     "stderr", "args", "n", "width", "rows", "lanes", "row", "lane", "at", "cx", "px", "dx", "flat", "shared", "stride",
-    "held", "s", "slope", "attached", "out", "margin", "refractory", "spike", "precision", "param", "coef", "state",
-    "value", "p", "c", "a", "t", "k", "dt", "ds", "ds_reset", "u_adj", "main", "asm", "typeof", "int32_t", "int64_t",
-    "uint8_t", "size_t", "pre", "post", "weight", "delivered", "u"};
+    "held", "s", "slope", "curve", "attached", "out", "margin", "refractory", "spike", "precision", "param", "coef",
+    "state", "value", "p", "c", "a", "t", "k", "dt", "ds", "ds_reset", "u_adj", "main", "asm", "typeof", "int32_t",
+    "int64_t", "uint8_t", "size_t", "pre", "post", "weight", "delivered", "u"};
 /* endings that the generator puts behind names of the model */
 static const char *const endings[] = {"_tan", "_adj", "_pre", "_arr", "_sum", "_"};
 
@@ -120,6 +120,20 @@ void lw_emit_leaf_name(const lw_emitter *e, lw_leaf leaf, int index, char out[2 
     case LW_LEAF_COEF_ADJ:
         name = e->coef[index];
         ending = "_adj";
+        break;
+    case LW_LEAF_COEF_ADJ_TAN:
+        name = e->coef[index];
+        ending = "_adj_tan";
+        break;
+    case LW_LEAF_STATE_ADJ_TAN:
+        name = e->state[index];
+        ending = "_adj_tan";
+        break;
+    case LW_LEAF_OUT_ADJ_TAN:
+        name = "out_adj_tan";
+        break;
+    case LW_LEAF_CURVE:
+        name = "curve";
         break;
     case LW_LEAF_OLD:
         name = e->state[index];

@@ -29,6 +29,11 @@ static bool stores(const kernel *k, lw_store_kind kind, int index) {
     return false;
 }
 
+/* adjoints of coefficients, or their tangents: both are sums over steps and lanes, and no kernel makes both */
+static bool stores_coef(const kernel *k, int c) {
+    return stores(k, LW_STORE_COEF_ADJ, c) || stores(k, LW_STORE_COEF_ADJ_TAN, c);
+}
+
 /* ------------------------------------------------------------------ array pointers */
 
 static void pointer_in(const kernel *k, const char *type, lw_leaf leaf, int index, const char *field, bool indexed) {
@@ -67,6 +72,7 @@ static void emit_pointers(const kernel *k) {
         }
         pointer_state(k, LW_LEAF_STATE_TAN, LW_STORE_STATE_TAN, i, "state_tan");
         pointer_state(k, LW_LEAF_STATE_ADJ, LW_STORE_STATE_ADJ, i, "state_adj");
+        pointer_state(k, LW_LEAF_STATE_ADJ_TAN, LW_STORE_STATE_ADJ_TAN, i, "state_adj_tan");
     }
     for (int i = 0; i < s->n_input; i++) {
         pointer_in(k, k->real, LW_LEAF_IN, i, point ? "point_in" : "input", true);
@@ -74,10 +80,15 @@ static void emit_pointers(const kernel *k) {
         if (stores(k, LW_STORE_INPUT_ADJ, i))
             lw_text_add(
                 text, "%s%s *restrict const %s_adj_arr = args->input_adj[%d];\n", pad4, k->real, k->e->input[i], i);
+        if (stores(k, LW_STORE_INPUT_ADJ_TAN, i))
+            lw_text_add(text, "%s%s *restrict const %s_adj_tan_arr = args->input_adj_tan[%d];\n", pad4, k->real,
+                k->e->input[i], i);
     }
     pointer_in(k, k->real, LW_LEAF_SPIKE, 0, point ? "point_spike" : "spike", false);
     pointer_in(k, k->real, LW_LEAF_SLOPE, 0, "point_slope", false);
+    pointer_in(k, k->real, LW_LEAF_CURVE, 0, "point_curve", false);
     pointer_in(k, k->real, LW_LEAF_OUT_ADJ, 0, "out_adj", false);
+    pointer_in(k, k->real, LW_LEAF_OUT_ADJ_TAN, 0, "out_adj_tan", false);
     if (point) pointer_in(k, "uint8_t", LW_LEAF_HELD, 0, "point_held", false);
     if (needs(k, LW_LEAF_ATTACHED, 0))
         lw_text_add(text, "%sconst %s attached = args->reset_detached ? 0 : 1;\n", pad4, k->real);
@@ -89,9 +100,10 @@ static void emit_pointers(const kernel *k) {
     if (stores(k, LW_STORE_OUT_TAN, 0))
         lw_text_add(text, "%s%s *restrict const out_tan_arr = args->out_tan;\n", pad4, k->real);
     for (int c = 0; c < plan->n_coef; c++)
-        if (stores(k, LW_STORE_COEF_ADJ, c)) {
+        if (stores_coef(k, c)) {
+            const char *field = stores(k, LW_STORE_COEF_ADJ, c) ? "coef_adj" : "coef_adj_tan";
             lw_emit_leaf_name(k->e, LW_LEAF_COEF_ADJ, c, name);
-            lw_text_add(text, "%sdouble *restrict const %s_arr = args->coef_adj[%d];\n", pad4, name, c);
+            lw_text_add(text, "%sdouble *restrict const %s_arr = args->%s[%d];\n", pad4, name, field, c);
         }
 }
 
@@ -132,6 +144,7 @@ static void emit_loads(const kernel *k, bool before) {
         load(k, k->real, LW_LEAF_PRE, i, point, before);
         load(k, k->real, LW_LEAF_STATE_TAN, i, &own, before);
         load(k, k->real, LW_LEAF_STATE_ADJ, i, &own, before);
+        load(k, k->real, LW_LEAF_STATE_ADJ_TAN, i, &own, before);
     }
     for (int i = 0; i < s->n_input; i++) {
         load(k, k->real, LW_LEAF_IN, i, point, before);
@@ -139,7 +152,9 @@ static void emit_loads(const kernel *k, bool before) {
     }
     load(k, k->real, LW_LEAF_SPIKE, 0, point, before);
     load(k, k->real, LW_LEAF_SLOPE, 0, point, before);
+    load(k, k->real, LW_LEAF_CURVE, 0, point, before);
     load(k, k->real, LW_LEAF_OUT_ADJ, 0, &own, before);
+    load(k, k->real, LW_LEAF_OUT_ADJ_TAN, 0, &own, before);
     if (k->body->counts_down && !before) {
         lw_text_add(k->e->text, "%sconst int32_t refractory = refractory_arr[at];\n", pad12);
         lw_text_add(k->e->text, "%sconst int held = refractory > 0;\n", pad12);
@@ -177,13 +192,20 @@ static void emit_store(const kernel *k, const lw_store *st) {
     case LW_STORE_INPUT_ADJ:
         lw_text_add(text, "%s%s_adj_arr[at] = ", pad12, e->input[st->index]);
         break;
+    case LW_STORE_STATE_ADJ_TAN:
+        lw_text_add(text, "%s%s_adj_tan_arr[at] = ", pad12, e->state[st->index]);
+        break;
+    case LW_STORE_INPUT_ADJ_TAN:
+        lw_text_add(text, "%s%s_adj_tan_arr[at] = ", pad12, e->input[st->index]);
+        break;
     case LW_STORE_COEF_ADJ:
+    case LW_STORE_COEF_ADJ_TAN:
         lw_text_add(text, "%sconst %s %s_part = ", pad12, k->real, e->coef[st->index]);
         break;
     }
     lw_emit_value(e, st->node);
     lw_text_add(text, ";\n");
-    if (st->kind == LW_STORE_COEF_ADJ) {
+    if (st->kind == LW_STORE_COEF_ADJ || st->kind == LW_STORE_COEF_ADJ_TAN) {
         const char *coef = e->coef[st->index];
         lw_text_add(text, "%sif (flat)\n%s    %s_adj_arr[at] += %s_part;\n", pad12, pad12, coef, coef);
         lw_text_add(text, "%selse\n%s    %s_sum += %s_part;\n", pad12, pad12, coef, coef);
@@ -207,7 +229,7 @@ static void emit_counter(const kernel *k) {
 static void emit_sums(const kernel *k, bool begin) {
     for (int c = 0; c < k->e->plan->n_coef; c++) {
         const char *coef = k->e->coef[c];
-        if (!stores(k, LW_STORE_COEF_ADJ, c)) continue;
+        if (!stores_coef(k, c)) continue;
         if (begin)
             lw_text_add(k->e->text, "%sdouble %s_sum = 0;\n", pad8, coef);
         else

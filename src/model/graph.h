@@ -12,7 +12,7 @@
 
 #include <lapwing/base.h>
 
-enum { LW_NODE_ARG_MAX = 8 };
+enum { LW_NODE_ARG_MAX = 9 };
 
 typedef enum lw_op {
     LW_NODE_CONST,
@@ -34,7 +34,7 @@ typedef enum lw_op {
     LW_NODE_EXPM1,
     LW_NODE_MIN,
     LW_NODE_MAX,
-    LW_NODE_EXPDD,  /* divided difference of exp at 2..8 points */
+    LW_NODE_EXPDD,  /* divided difference of exp at 2..9 points */
     LW_NODE_ROUND,  /* to the nearest integer; derivative 0 */
     LW_NODE_LESS,   /* condition a < b */
     LW_NODE_ATMOST, /* condition a <= b */
@@ -52,6 +52,7 @@ typedef enum lw_leaf {
     LW_LEAF_HELD,     /* condition: refractory in this step */
     LW_LEAF_SPIKE,    /* s */
     LW_LEAF_SLOPE,    /* S'(u) */
+    LW_LEAF_CURVE,    /* S''(u) */
     LW_LEAF_ATTACHED, /* 1 - reset_detached */
     LW_LEAF_STATE_TAN,
     LW_LEAF_IN_TAN,
@@ -60,6 +61,9 @@ typedef enum lw_leaf {
     LW_LEAF_STATE_ADJ,
     LW_LEAF_OUT_ADJ,
     LW_LEAF_COEF_ADJ,
+    LW_LEAF_STATE_ADJ_TAN,
+    LW_LEAF_OUT_ADJ_TAN,
+    LW_LEAF_COEF_ADJ_TAN,
     LW_LEAF_COUNT
 } lw_leaf;
 

@@ -7,7 +7,7 @@
 #include "plan.h"
 #include <string.h>
 
-enum { PATH_MAX_POINTS = 6 }; /* a constant drive adds one point, a derivative another */
+enum { PATH_MAX_POINTS = 6 }; /* a constant drive adds one point, each derivative another */
 
 typedef struct system {
     lw_plan *plan;

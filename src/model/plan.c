@@ -290,8 +290,60 @@ static void plan_update_adj(lw_plan *plan, int with_coef) {
     store_adjoint(plan, body, adj, adj + n + n_in, with_coef);
 }
 
+/* ---- second derivatives: the tangents of what the adjoint kernels store */
+
+typedef struct second_seed {
+    int32_t d_spike, d_slope;
+} second_seed;
+
+static int32_t seed_second(lw_dag *g, void *payload, lw_leaf kind, int index) {
+    static const int with_coef = 1;
+    const second_seed *seed = payload;
+    if (kind == LW_LEAF_SPIKE) return seed->d_spike;
+    if (kind == LW_LEAF_SLOPE) return seed->d_slope;
+    if (kind == LW_LEAF_STATE_ADJ) return lw_dag_leaf(g, LW_LEAF_STATE_ADJ_TAN, index);
+    if (kind == LW_LEAF_OUT_ADJ) return lw_dag_leaf(g, LW_LEAF_OUT_ADJ_TAN, index);
+    return seed_tan(g, (void *)&with_coef, kind, index);
+}
+
+/* In the adjoint of fire s stands for the spike that the reset sees, which a detached reset takes as a constant. */
+static second_seed second_of_spike(lw_plan *plan) {
+    lw_dag *g = plan->g;
+    int with_coef = 1;
+    int32_t du = 0;
+    if (plan->margin < 0) return (second_seed){0};
+    lw_dag_tangent(g, 1, &plan->margin, seed_tan, &with_coef, &du);
+    int32_t ds = lw_dag_mul(g, leaf(plan, LW_LEAF_SLOPE, 0), du);
+    second_seed seed = {.d_spike = lw_dag_mul(g, leaf(plan, LW_LEAF_ATTACHED, 0), ds),
+        .d_slope = lw_dag_mul(g, leaf(plan, LW_LEAF_CURVE, 0), du)};
+    return seed;
+}
+
+static void plan_second(lw_plan *plan, const lw_body *adjoint, const char *name, lw_body *body) {
+    static const lw_store_kind kind[] = {[LW_STORE_STATE_ADJ] = LW_STORE_STATE_ADJ_TAN,
+        [LW_STORE_INPUT_ADJ] = LW_STORE_INPUT_ADJ_TAN,
+        [LW_STORE_COEF_ADJ] = LW_STORE_COEF_ADJ_TAN};
+    int32_t root[LW_STORE_MAX], tan[LW_STORE_MAX] = {0};
+    second_seed seed = second_of_spike(plan);
+    body->name = name;
+    body->at_point = true;
+    for (int i = 0; i < adjoint->n_store; i++)
+        root[i] = adjoint->store[i].node;
+    lw_dag_tangent(plan->g, adjoint->n_store, root, seed_second, &seed, tan);
+    for (int i = 0; i < adjoint->n_store; i++) {
+        const lw_store *st = &adjoint->store[i];
+        if (st->kind != LW_STORE_COEF_ADJ || !lw_dag_is_const(plan->g, tan[i], 0))
+            store(body, kind[st->kind], st->index, tan[i]);
+    }
+}
+
 static int32_t seed_param_tan(lw_dag *g, void *payload, lw_leaf kind, int index) {
     return kind == LW_LEAF_PARAM ? lw_dag_leaf(g, LW_LEAF_PARAM_TAN, index) : 0;
+}
+
+static int32_t seed_param_second(lw_dag *g, void *payload, lw_leaf kind, int index) {
+    if (kind == LW_LEAF_COEF_ADJ) return lw_dag_leaf(g, LW_LEAF_COEF_ADJ_TAN, index);
+    return seed_param_tan(g, payload, kind, index);
 }
 
 static void plan_derive(lw_plan *plan) {
@@ -302,9 +354,12 @@ static void plan_derive(lw_plan *plan) {
         want[i] = leaf(plan, LW_LEAF_PARAM, i);
     lw_dag_tangent(plan->g, plan->n_coef, plan->coef, seed_param_tan, NULL, plan->coef_tan);
     lw_dag_adjoint(plan->g, plan->n_coef, plan->coef, seed, plan->source->n_param, want, plan->param_adj);
+    lw_dag_tangent(plan->g, plan->source->n_param, plan->param_adj, seed_param_second, NULL, plan->param_adj_tan);
 }
 
-static void add_need(lw_plan *plan, const lw_body *body, uint32_t need[3]) {
+/* tan: where not NULL, the tangents of these that are read; update sees those of the state before it, fire those of the
+ * state after it */
+static void add_need(lw_plan *plan, const lw_body *body, uint32_t need[3], uint32_t *tan) {
     lw_dag *g = plan->g;
     bool *mark = NULL;
     if (g->err == LW_OK) g->err = lw_alloc((size_t)g->count, sizeof *mark, "need masks", &mark);
@@ -317,6 +372,8 @@ static void add_need(lw_plan *plan, const lw_body *body, uint32_t need[3]) {
         if (n->leaf == LW_LEAF_OLD) need[0] |= 1u << n->index;
         if (n->leaf == LW_LEAF_IN) need[1] |= 1u << n->index;
         if (n->leaf == LW_LEAF_PRE) need[2] |= 1u << n->index;
+        if (tan && n->leaf == LW_LEAF_STATE_TAN) tan[body == &plan->fire_adj_tan ? 2 : 0] |= 1u << n->index;
+        if (tan && n->leaf == LW_LEAF_IN_TAN) tan[1] |= 1u << n->index;
     }
     lw_free(mark);
 }
@@ -342,8 +399,14 @@ lw_err lw_plan_create(const lw_model_source *source, lw_plan **out) {
     for (int c = 0; c < 2; c++) {
         const lw_body *bodies[] = {&plan->update_tan[c], &plan->fire_tan[c], &plan->fire_adj[c], &plan->update_adj[c]};
         for (int b = 0; b < 4; b++)
-            add_need(plan, bodies[b], plan->need[c]);
+            add_need(plan, bodies[b], plan->need[c], NULL);
     }
+    plan_second(plan, &plan->fire_adj[1], "fire_adj_tan", &plan->fire_adj_tan);
+    plan_second(plan, &plan->update_adj[1], "update_adj_tan", &plan->update_adj_tan);
+    for (int k = 0; k < 3; k++)
+        plan->need_second[k] = plan->need[0][k] | plan->need[1][k];
+    add_need(plan, &plan->fire_adj_tan, plan->need_second, plan->need_tan);
+    add_need(plan, &plan->update_adj_tan, plan->need_second, plan->need_tan);
     err = plan->g->err;
 done:
     if (err != LW_OK) lw_plan_destroy(&plan);

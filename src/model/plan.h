@@ -20,7 +20,10 @@ typedef enum lw_store_kind {
     LW_STORE_OUT_TAN,
     LW_STORE_STATE_ADJ,
     LW_STORE_INPUT_ADJ,
-    LW_STORE_COEF_ADJ
+    LW_STORE_COEF_ADJ,
+    LW_STORE_STATE_ADJ_TAN,
+    LW_STORE_INPUT_ADJ_TAN,
+    LW_STORE_COEF_ADJ_TAN
 } lw_store_kind;
 
 /** One result of a kernel. */
@@ -53,9 +56,10 @@ typedef struct lw_plan {
     int32_t coef[LW_COEF_MAX]; /* in PARAM and DT leaves */
     char coef_name[LW_COEF_MAX][LW_NAME_MAX];
     int n_hint;
-    lw_hint hint[LW_HINT_MAX];           /* names for nodes, for readable code */
-    int32_t coef_tan[LW_COEF_MAX];       /* in PARAM, DT, PARAM_TAN leaves */
-    int32_t param_adj[LW_AST_PARAM_MAX]; /* in PARAM, DT, COEF_ADJ leaves */
+    lw_hint hint[LW_HINT_MAX];               /* names for nodes, for readable code */
+    int32_t coef_tan[LW_COEF_MAX];           /* in PARAM, DT, PARAM_TAN leaves */
+    int32_t param_adj[LW_AST_PARAM_MAX];     /* in PARAM, DT, COEF_ADJ leaves */
+    int32_t param_adj_tan[LW_AST_PARAM_MAX]; /* and PARAM_TAN, COEF_ADJ_TAN leaves */
     bool held[LW_AST_MAX];
     int32_t init[LW_AST_MAX];  /* in PARAM and DT leaves */
     int32_t pre[LW_AST_MAX];   /* state after update, in OLD, IN, COEF, HELD leaves */
@@ -63,7 +67,10 @@ typedef struct lw_plan {
     int32_t margin, output;    /* in PRE and COEF leaves; -1: none */
     lw_body step, update, fire;
     lw_body update_tan[2], fire_tan[2], fire_adj[2], update_adj[2]; /* [1]: with coefficient directions */
+    lw_body fire_adj_tan, update_adj_tan;                           /* with coefficient directions */
     uint32_t need[2][3];                                            /* [without, with coefficients][old, in, pre] */
+    uint32_t need_second[3]; /* all derivatives with coefficients, second ones among them */
+    uint32_t need_tan[3];    /* tangents of old, in, pre that the second derivatives read */
 } lw_plan;
 
 lw_err lw_plan_create(const lw_model_source *source, lw_plan **out) LW_MUST_CHECK;

@@ -31,6 +31,15 @@ static void show_target(lw_emitter *e, const lw_store *st) {
     case LW_STORE_COEF_ADJ:
         lw_text_add(e->text, "  %s_adj += ", e->coef[st->index]);
         return;
+    case LW_STORE_STATE_ADJ_TAN:
+        lw_text_add(e->text, "  %s_adj_tan := ", s->state[st->index].name);
+        return;
+    case LW_STORE_INPUT_ADJ_TAN:
+        lw_text_add(e->text, "  %s_adj_tan := ", s->input[st->index].name);
+        return;
+    case LW_STORE_COEF_ADJ_TAN:
+        lw_text_add(e->text, "  %s_adj_tan += ", e->coef[st->index]);
+        return;
     }
 }
 
@@ -79,11 +88,20 @@ lw_err lw_emit_show(lw_text *text, const lw_plan *plan) {
     show_body(e, &plan->fire_tan[0], "tangent of fire");
     show_body(e, &plan->fire_adj[1], "adjoint of fire, with parameter gradients");
     show_body(e, &plan->update_adj[1], "adjoint of update, with parameter gradients");
+    show_body(e, &plan->fire_adj_tan, "tangent of the adjoint of fire; curve is S''(u)");
+    show_body(e, &plan->update_adj_tan, "tangent of the adjoint of update");
     for (int c = 0; c < 2; c++) {
         lw_text_add(text, "derivatives %s parameter directions read\n", c ? "with" : "without");
         show_mask(text, "state before update", plan->need[c][0], s->state, s->n_state);
         show_mask(text, "input", plan->need[c][1], s->input, s->n_input);
         show_mask(text, "state before fire", plan->need[c][2], s->state, s->n_state);
+    }
+    const uint32_t *const second[] = {plan->need_second, plan->need_tan};
+    for (int c = 0; c < 2; c++) {
+        lw_text_add(text, "second derivatives read%s\n", c ? " the tangents of" : "");
+        show_mask(text, "state before update", second[c][0], s->state, s->n_state);
+        show_mask(text, "input", second[c][1], s->input, s->n_input);
+        show_mask(text, "state before fire", second[c][2], s->state, s->n_state);
     }
     lw_emitter_destroy(&e);
     return text->err;

@@ -37,6 +37,9 @@ static int files_in_folder(bool remove_them) {
 static void same_bits(const lw_model *a, const lw_model *b) {
     CHECK(a != b);
     CHECK_STR(a->key, b->key);
+    CHECK(a->set[1][0].update_adj_tan && a->set[1][1].fire_adj_tan && !a->set[0][0].update_adj_tan);
+    CHECK(memcmp(&a->need_second, &b->need_second, sizeof a->need_second) == 0);
+    CHECK(memcmp(&a->need_tan, &b->need_tan, sizeof a->need_tan) == 0);
     for (int form = 0; form < 4; form++) {
         bench_start(&one, a, form & 1, form >> 1, BENCH_WIDTH, BENCH_WIDTH, 3);
         bench_start(&two, b, form & 1, form >> 1, BENCH_WIDTH, BENCH_WIDTH, 3);

@@ -186,6 +186,8 @@ TEST(show_and_emit) {
     lw_free(text);
     CHECK_OK(lw_model_show(source, &text));
     CHECK(strstr(text, "update_tan: tangent of update") != NULL);
+    CHECK(strstr(text, "update_adj_tan: tangent of the adjoint of update") != NULL);
+    CHECK(strstr(text, "at_adj_tan := ") != NULL);
     lw_free(text);
     lw_model_source_destroy(&source);
     CHECK_FAILS(lw_model_parse_file("/nonexistent.model", &source), LW_EFILE, "/nonexistent.model");
