@@ -14,15 +14,19 @@ enum { SOPS_RECURRENT, SOPS_INPUT, SOPS_READOUT, SOPS_KINDS };
 typedef struct sops {
     int64_t n_local;          /* neurons of this rank */
     int64_t *fan[SOPS_KINDS]; /* [n_local] synapses of this kind that leave the neuron, anywhere */
-    int64_t *events;          /* [n_local] emitted values other than zero, by lid */
-    int64_t input_events;     /* data values other than zero fed into a spiking population */
-    bool direct;              /* the input population spikes */
+    int64_t **events;         /* [n_team][n_local] emitted values other than zero, by lid */
+    int64_t *input_events;    /* [n_team] data values other than zero fed into a spiking population */
+    int n_team;
+    bool direct; /* the input population spikes */
 } sops;
 
 static void sops_destroy(sops *s) {
     for (int k = 0; k < SOPS_KINDS; k++)
         lw_free(s->fan[k]);
+    for (int i = 0; s->events && i < s->n_team; i++)
+        lw_free(s->events[i]);
     lw_free(s->events);
+    lw_free(s->input_events);
 }
 
 static int sops_kind(const lw_train_spec *spec, const lw_proj_view *proj, bool direct) {
@@ -40,15 +44,24 @@ static void fan_local(const lw_net *net, int proj, int64_t *fan) {
         fan[slots.gid[pre.slot_begin + run.row] - pre.gid_begin] += run.n;
 }
 
+static lw_err events_room(sops *s) {
+    LW_TRY(lw_alloc((size_t)s->n_team, sizeof *s->events, "event counts", &s->events));
+    LW_TRY(lw_alloc((size_t)s->n_team, sizeof *s->input_events, "event counts", &s->input_events));
+    for (int i = 0; i < s->n_team; i++)
+        LW_TRY(lw_alloc((size_t)s->n_local, sizeof(int64_t), "event counts", &s->events[i]));
+    return LW_OK;
+}
+
 /* Collective over the partition. */
-static lw_err sops_create(const lw_grid *grid, const lw_net *net, const lw_train_spec *spec, sops *s) {
+static lw_err sops_create(const lw_grid *grid, const lw_net *net, const lw_train_spec *spec, int n_team, sops *s) {
     int64_t *fan = NULL, largest = 0;
     lw_err err = LW_OK;
+    s->n_team = n_team;
     s->n_local = lw_net_n_local(net);
     s->direct = lw_net_pop(net, spec->input_pop).model->emits_spikes;
     for (int k = 0; k < SOPS_KINDS && err == LW_OK; k++)
         err = lw_alloc((size_t)s->n_local, sizeof *s->fan[k], "fan-outs", &s->fan[k]);
-    if (err == LW_OK) err = lw_alloc((size_t)s->n_local, sizeof *s->events, "event counts", &s->events);
+    if (err == LW_OK) err = events_room(s);
     for (int p = 0; p < lw_net_n_pop(net); p++) {
         int64_t size = lw_net_pop(net, p).size;
         if (size > largest) largest = size;
@@ -84,9 +97,10 @@ static int64_t nonzero_f64(int64_t n, const double *x, const uint8_t *present) {
     return count;
 }
 
-/* Count the events of a batch that just ran. */
+/* Count the events of a piece that just ran. Called by each thread for its own counters. */
 static void sops_visit(void *payload, const pass *p) {
     sops *s = payload;
+    int64_t *events = s->events[p->share];
     int64_t L = p->width;
     const uint8_t *present = p->batch->present;
     for (int q = 0; q < lw_net_n_pop(p->net); q++) {
@@ -95,47 +109,84 @@ static void sops_visit(void *payload, const pass *p) {
         for (int64_t t = 0; t < p->n_steps; t++) {
             const void *out = lw_tape_output(p->tape, q, t);
             for (int64_t i = 0; i < pop.n_local; i++)
-                s->events[pop.lid_begin + i] += p->spec.precision == LW_F32
-                                                    ? nonzero_f32(L, (const float *)out + i * L, present)
-                                                    : nonzero_f64(L, (const double *)out + i * L, present);
+                events[pop.lid_begin + i] += p->spec.precision == LW_F32
+                                                 ? nonzero_f32(L, (const float *)out + i * L, present)
+                                                 : nonzero_f64(L, (const double *)out + i * L, present);
         }
     }
     if (!s->direct || p->grid->part_index != 0) return; /* every rank of a partition holds the same data */
     for (int64_t i = 0; i < p->n_steps * p->batch->source->n_channels; i++)
-        s->input_events += nonzero_f32(L, p->batch->x + i * L, present);
+        s->input_events[p->share] += nonzero_f32(L, p->batch->x + i * L, present);
 }
 
 /* Collective over the world. */
 static void sops_sum(const lw_grid *grid, const sops *s, double samples, lw_evaluation *out) {
     double total[SOPS_KINDS] = {0};
-    for (int k = 0; k < SOPS_KINDS; k++)
-        for (int64_t i = 0; i < s->n_local; i++)
-            total[k] += (double)(s->events[i] * s->fan[k][i]);
-    total[SOPS_INPUT] += (double)s->input_events;
+    for (int t = 0; t < s->n_team; t++) {
+        for (int k = 0; k < SOPS_KINDS; k++)
+            for (int64_t i = 0; i < s->n_local; i++)
+                total[k] += (double)(s->events[t][i] * s->fan[k][i]);
+        total[SOPS_INPUT] += (double)s->input_events[t];
+    }
     lw_comm_sum_f64(grid->world, total, SOPS_KINDS);
     out->sops_recurrent = total[SOPS_RECURRENT] / samples;
     out->sops_input = total[SOPS_INPUT] / samples;
     out->sops_readout = total[SOPS_READOUT] / samples;
 }
 
+/* Threads share the samples of a batch as in training, where that can be divided among them. */
+static int team_size(const lw_grid *grid, const lw_train_spec *spec) {
+    int64_t least = (int64_t)grid->replicas * spec->threads * (spec->lanes > 0 ? spec->lanes : 1);
+    return spec->threads > 1 && grid->parts == 1 && spec->batch % least == 0 ? spec->threads : 1;
+}
+
+/* The passes, each with a table of its own. Collective over the world. */
+static lw_err team_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    int64_t cells, int n_team, pass ***out) {
+    pass **team = NULL;
+    lw_err err = lw_alloc((size_t)n_team, sizeof *team, "passes", out);
+    LW_TRY(lw_comm_agree(grid->world, err));
+    team = *out;
+    for (int i = 0; i < n_team; i++) {
+        LW_TRY(pass_create(grid, net, spec, data, NULL, data->n_steps, false, i, n_team, &team[i]));
+        if (cells > 0) err = lw_alloc((size_t)cells, sizeof(double), "the confusion matrix", &team[i]->loss->confusion);
+        LW_TRY(lw_comm_agree(grid->world, err));
+    }
+    return LW_OK;
+}
+
+static void team_destroy(pass **team, int n_team) {
+    for (int i = 0; team && i < n_team; i++) {
+        if (team[i]) lw_free(team[i]->loss->confusion);
+        pass_destroy(&team[i]);
+    }
+    lw_free(team);
+}
+
 lw_err lw_evaluate(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
     const lw_watch *watch, lw_evaluation *out) {
-    pass *p = NULL;
+    pass **team = NULL, *p;
     sops s = {0};
     pass_tally tally;
-    lw_err err = LW_OK;
     double start = lw_time_now();
+    lw_train_spec fit = *spec;
+    if (fit.lanes > 0 && fit.batch % ((int64_t)grid->replicas * fit.lanes) != 0) fit.lanes = 0;
+    int n_team = team_size(grid, &fit);
     int64_t cells = (int64_t)data->n_classes * data->n_classes;
-    lw_train_spec whole = *spec;
-    whole.lanes = 0; /* visits want the batch in one piece */
     *out = (lw_evaluation){0};
-    LW_TRY(pass_create(grid, net, &whole, data, NULL, data->n_steps, false, 0, 1, &p));
-    if (cells > 0) err = lw_alloc((size_t)cells, sizeof *out->confusion, "the confusion matrix", &out->confusion);
-    LW_TRY_TO(lw_comm_agree(grid->world, err), done);
-    p->loss->confusion = out->confusion;
-    LW_TRY_TO(sops_create(grid, net, spec, &s), done);
-    LW_TRY_TO(pass_measure(&p, 1, NULL, data->n_samples, "evaluate", watch, sops_visit, &s, &tally), done);
-    if (cells > 0) lw_comm_sum_f64(grid->peers, out->confusion, cells);
+    lw_err err = team_create(grid, net, &fit, data, cells, n_team, &team);
+    LW_TRY_TO(err, done);
+    LW_TRY_TO(sops_create(grid, net, spec, n_team, &s), done);
+    LW_TRY_TO(pass_measure(team, n_team, NULL, data->n_samples, "evaluate", watch, sops_visit, &s, &tally), done);
+    p = team[0];
+    if (cells > 0) {
+        out->confusion = p->loss->confusion;
+        p->loss->confusion = NULL;
+        for (int i = 1; i < n_team; i++)
+            for (int64_t k = 0; k < cells; k++)
+                out->confusion[k] += team[i]->loss->confusion[k];
+        lw_comm_sum_f64(grid->peers, out->confusion, cells);
+    }
     out->loss = pass_tally_loss(&tally);
     out->accuracy = pass_tally_accuracy(p, &tally);
     out->rmse = pass_tally_rmse(p, &tally);
@@ -149,7 +200,7 @@ lw_err lw_evaluate(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, 
     out->seconds = lw_time_now() - start;
 done:
     sops_destroy(&s);
-    pass_destroy(&p);
+    team_destroy(team, n_team);
     if (err != LW_OK) lw_evaluation_free(out);
     return err;
 }

@@ -81,8 +81,8 @@ lw_err pass_together(
     pass *const *team, int n, lw_err (*work)(pass *p, void *payload), void *const *payload) LW_MUST_CHECK;
 
 /** Forward passes over samples list[0..n) (NULL: 0..n-1), shared by the replicas and by the passes of the team. visit
- * (may be NULL) is called after every batch for every pass. The tally comes back summed. **Collective** over the world.
- */
+ * (may be NULL) is called after every piece of a pass, in its thread. The tally comes back summed. **Collective** over
+ * the world. */
 lw_err pass_measure(pass *const *team, int n_team, const int64_t *list, int64_t n, const char *what,
     const lw_watch *watch, void (*visit)(void *payload, const pass *p), void *payload, pass_tally *tally) LW_MUST_CHECK;
 

@@ -50,6 +50,8 @@ lw_err pass_together(pass *const *team, int n, lw_err (*work)(pass *p, void *pay
 typedef struct measure {
     pass_tally tally;
     int64_t sum[LW_EXACT_WORDS * PASS_TALLY_SIZE]; /* with spec.lanes */
+    void (*visit)(void *payload, const pass *p);
+    void *payload;
 } measure;
 
 static lw_err measure_run(pass *p, void *payload) {
@@ -59,6 +61,7 @@ static lw_err measure_run(pass *p, void *payload) {
         pass_pick(p, k);
         LW_TRY(pass_forward(p, false, p->spec.lanes > 0 ? &one : &m->tally));
         if (p->spec.lanes > 0) lw_exact_add(PASS_TALLY_SIZE, (const double *)&one, m->sum);
+        if (m->visit) m->visit(m->payload, p);
     }
     return LW_OK;
 }
@@ -87,8 +90,11 @@ lw_err pass_measure(pass *const *team, int n_team, const int64_t *list, int64_t 
     lw_err err = lw_alloc((size_t)n_team, sizeof *m, "sums of a data set", &m);
     if (err == LW_OK) err = lw_alloc((size_t)n_team, sizeof *each, "sums of a data set", &each);
     LW_TRY_TO(lw_comm_agree(grid->world, err), done);
-    for (int i = 0; i < n_team; i++)
+    for (int i = 0; i < n_team; i++) {
+        m[i].visit = visit;
+        m[i].payload = payload;
         each[i] = &m[i];
+    }
     for (int64_t begin = 0; begin < n; begin += span) {
         for (int i = 0; i < n_team; i++)
             for (int64_t k = 0; k < team[i]->n_pieces * team[i]->width; k++) {
@@ -97,8 +103,6 @@ lw_err pass_measure(pass *const *team, int n_team, const int64_t *list, int64_t 
             }
         LW_TRY_TO(pass_load(team, n_team), done);
         LW_TRY_TO(lw_comm_agree(grid->world, pass_together(team, n_team, measure_run, each)), done);
-        for (int i = 0; visit && i < n_team; i++)
-            visit(payload, team[i]);
         int64_t at = begin + span;
         if (watch) LW_TRY_TO(watch->tick(watch->payload, what, at < n ? at : n, n), done);
     }

@@ -119,6 +119,8 @@ static void evaluate_check(const lw_comm *world, int replicas, lw_dtype precisio
     CHECK_OK(relay_net(grid->part, &net));
     spec.batch = 12;                                /* more than the samples: absent lanes */
     if (precision == LW_F32) spec.batch = replicas; /* many small batches */
+    spec.threads = unlabelled == 0 ? 2 : 1;         /* of one rank each; one where the batch cannot be divided */
+    spec.lanes = unlabelled == 1 ? 2 : 0;
     spec.precision = precision;
     spec.loss.kind = classes ? LW_LOSS_CROSS_ENTROPY : LW_LOSS_MSE;
     spec.loss.unlabelled = unlabelled;
