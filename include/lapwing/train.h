@@ -29,13 +29,20 @@ typedef struct lw_batch_source {
 
 /* ------------------------------------------------------------------ what to minimise */
 
-typedef enum lw_loss_kind { LW_LOSS_CROSS_ENTROPY, LW_LOSS_MSE } lw_loss_kind;
+typedef enum lw_loss_kind {
+    LW_LOSS_CROSS_ENTROPY,
+    LW_LOSS_MSE,
+    LW_LOSS_VAN_ROSSUM /* distance of a spiking read-out's trains from the targets, which are spikes per step */
+} lw_loss_kind;
 typedef enum lw_readout_kind {
     LW_READOUT_PER_STEP, /* a loss at every step */
     LW_READOUT_LAST,
-    LW_READOUT_MEAN, /* mean over steps (rate or count / steps of a spiking population) */
-    LW_READOUT_SUM,  /* sum over steps (spike count) */
-    LW_READOUT_MAX   /* maximum over time of each unit; gradient at its step */
+    LW_READOUT_MEAN,        /* mean over steps (rate or count / steps of a spiking population) */
+    LW_READOUT_SUM,         /* sum over steps (spike count) */
+    LW_READOUT_MAX,         /* maximum over time of each unit; gradient at its step */
+    LW_READOUT_FIRST_SPIKE, /* - (time of the first spike) / tau, for a spiking population */
+    LW_READOUT_VOTE         /* per step, but a sample counts once: the mean loss of its steps; found is the class that
+                               won most steps, the lowest one on ties */
 } lw_readout_kind;
 
 typedef struct lw_loss {
@@ -45,6 +52,12 @@ typedef struct lw_loss {
     int64_t skip;       /* first steps that count neither in the loss nor in the accuracy */
     int32_t unlabelled; /* label given to unlabelled (-1) steps; -1: they are left out */
     double label_smoothing;
+    int64_t every;   /* per step and vote: only the last of every so many steps counts, from skip on; 0 and 1: all */
+    double tau;      /* ms: unit of first spikes' times, van Rossum's time constant */
+    double silent;   /* ms: a neuron without spike counts as if it fired so long after the step behind the last one */
+    bool has_target; /* mse with classes: what the read-out shall be for the label's unit and for the others; the time
+                        in ms for first spikes. Else 1 and 0 */
+    double target_right, target_wrong;
     /* rate regulariser: weight * mean over neurons of ((rate - upper)+^2 + (lower - rate)+^2), rates in kHz over the
      * sequence, per sample mean */
     double rate_weight, rate_lower, rate_upper;
@@ -190,8 +203,12 @@ int lw_trainer_n_vectors(const lw_trainer *trainer);
 const char *lw_trainer_vector_name(const lw_trainer *trainer, int i);
 /** NULL where it is not there in full. */
 double *lw_trainer_vector(lw_trainer *trainer, int i);
-typedef enum lw_vectors { LW_VECTORS_EMPTY, LW_VECTORS_FIRST, LW_VECTORS_ALL } lw_vectors; /* room to be filled on all
-                                                        replicas; the vectors on replica 0, on all replicas */
+typedef enum lw_vectors {
+    LW_VECTORS_EMPTY,
+    LW_VECTORS_FIRST,
+    LW_VECTORS_ALL
+} lw_vectors; /* room to be filled on all
+replicas; the vectors on replica 0, on all replicas */
 /** **Collective** over grid->world; empty: over grid->part. */
 lw_err lw_trainer_vectors_open(lw_trainer *trainer, lw_vectors which) LW_MUST_CHECK;
 /** take: what is in the vectors now, the same on all replicas, is the state. **Local**. */

@@ -73,8 +73,9 @@ static lw_err groups(reader *r, const yaml_tree_node *map, lw_optimizer_spec *o)
 }
 
 static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
-    static const char *const losses[] = {"cross_entropy", "mse", NULL};
-    static const char *const from[] = {"per_step", "last", "mean", "sum", "max_over_time", NULL};
+    static const char *const losses[] = {"cross_entropy", "mse", "van_rossum", NULL};
+    static const char *const from[] = {"per_step", "last", "mean", "sum", "max_over_time", "first_spike", "vote", NULL};
+    static const char *const target_keys[] = {"right", "wrong", NULL};
     static const char *const readout_keys[] = {"population", "from", NULL}, *const regularize_keys[] = {"rate", NULL};
     static const char *const rate_keys[] = {"lower", "upper", "weight", "populations", NULL};
     int kind = 0, readout = 0;
@@ -98,6 +99,22 @@ static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
     LW_TRY(yaml_int(map, "unlabelled", false, -1, INT32_MAX, &unlabelled));
     l->unlabelled = (int32_t)unlabelled;
     LW_TRY(yaml_real(map, "label_smoothing", false, "", 0, 0.999, &l->label_smoothing));
+    LW_TRY(yaml_int(map, "every", false, 1, INT32_MAX, &l->every));
+    bool first = l->readout == LW_READOUT_FIRST_SPIKE, times = first || l->kind == LW_LOSS_VAN_ROSSUM;
+    const yaml_tree_node *tau = yaml_get(map, "tau"), *silent = yaml_get(map, "silent");
+    if (tau && !times) return yaml_fail(tau, "no tau here: it belongs to readout first_spike and to loss van_rossum");
+    if (silent && !first) return yaml_fail(silent, "no time of silent neurons here: it belongs to readout first_spike");
+    LW_TRY(yaml_real(map, "tau", times, "ms", 1e-6, 1e9, &l->tau));
+    LW_TRY(yaml_real(map, "silent", false, "ms", 0, 1e9, &l->silent));
+    const yaml_tree_node *targets = yaml_get(map, "targets");
+    if (targets) {
+        const char *unit = first ? "ms" : "";
+        if (l->kind != LW_LOSS_MSE) return yaml_fail(targets, "no targets here: they belong to loss mse");
+        LW_TRY(yaml_expect_map(targets, target_keys));
+        LW_TRY(yaml_real(targets, "right", true, unit, -1e9, 1e9, &l->target_right));
+        LW_TRY(yaml_real(targets, "wrong", true, unit, -1e9, 1e9, &l->target_wrong));
+        l->has_target = true;
+    }
     const yaml_tree_node *regularize = yaml_get(map, "regularize");
     if (!regularize) return LW_OK;
     LW_TRY(yaml_expect_map(regularize, regularize_keys));
@@ -162,8 +179,9 @@ static lw_err reproducible(const yaml_tree_node *map, int64_t batch, int32_t *la
 
 lw_err experiment_train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
-        "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "precision", "replicas",
-        "reproducible", "groups", "burn_in", "truncate", "memory", "initialize", "seed", NULL};
+        "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "every", "tau", "silent",
+        "targets", "precision", "replicas", "reproducible", "groups", "burn_in", "truncate", "memory", "initialize",
+        "seed", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
                                                                               "float", "double", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");

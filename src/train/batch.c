@@ -68,6 +68,9 @@ lw_err batch_create(const lw_batch_source *source, int64_t n_steps, int64_t widt
     LW_TRY_TO(lw_alloc((size_t)n_steps * channels * lanes, sizeof *b->x, "the inputs of a batch", &b->x), failed);
     LW_TRY_TO(lw_alloc(steps * channels, sizeof *b->one_x, "the input of a sample", &b->one_x), failed);
     LW_TRY_TO(lw_alloc(lanes, 1, "the lanes of a batch", &b->present), failed);
+    LW_TRY_TO(lw_alloc(lanes, sizeof *b->steps, "the lanes of a batch", &b->steps), failed);
+    for (int64_t l = 0; l < width; l++)
+        b->steps[l] = n_steps;
     if (source->n_classes > 0) {
         size_t rows = (size_t)b->n_rows;
         LW_TRY_TO(lw_alloc(rows * lanes, sizeof *b->label, "the labels of a batch", &b->label), failed);
@@ -90,6 +93,7 @@ void batch_destroy(batch **b) {
     lw_free((*b)->label);
     lw_free((*b)->target);
     lw_free((*b)->present);
+    lw_free((*b)->steps);
     lw_free((*b)->one_x);
     lw_free((*b)->one_label);
     lw_free((*b)->one_target);

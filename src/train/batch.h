@@ -19,6 +19,7 @@ typedef struct batch {
     int32_t *label;    /* [n_rows][width]; NULL for regression */
     float *target;     /* [n_steps][n_targets][width], NaN counts nowhere; NULL for classification */
     uint8_t *present;  /* [width] 1: the lane carries a sample */
+    int64_t *steps;    /* [width] of the lane's sample, at most n_steps; of an absent one: n_steps */
     int64_t n_present; /* lanes with a sample, this replica */
     float *one_x;      /* one sample as the source gives it */
     int32_t *one_label;

@@ -25,21 +25,48 @@ static void cross_entropy(const loss_work *w, int64_t l, double scale, const dou
     }
 }
 
-void curvature_of_loss(loss_work *w, const batch *b, double scale, const double *z_tan) {
-    int64_t K = w->n_units, L = w->width, T = w->n_steps;
-    LW_ASSERT(w->precision == LW_F64);
-    for (int64_t r = w->spec.readout == LW_READOUT_PER_STEP ? w->spec.skip : 0; r < w->n_rows; r++) {
-        int64_t t = w->n_rows > 1 ? r : T - 1;
-        const double *z = (const double *)w->z + r * K * L, *tan = z_tan + r * K * L;
-        double *a = (double *)w->z_adj + r * w->n_local * L;
+/* The distance is quadratic in what was emitted: filtered, weighed, filtered back, as in loss_spikes_typed.c. */
+static void van_rossum(loss_work *w, const batch *b, double scale, const double *z_tan) {
+    int64_t T = w->n_steps, L = w->width, row = w->n_units * L, n = w->n_local * L;
+    double keep = loss_decay(w), part = 0.5 * (1 - keep * keep), *z_adj = w->z_adj, *trace = w->trace;
+    for (int64_t i = 0; i < w->n_local; i++)
         for (int64_t l = 0; l < L; l++) {
+            int64_t at = w->unit[i] * L + l;
+            double e = 0;
+            for (int64_t t = w->spec.skip; t < T; t++) {
+                e = keep * e + (isnan(b->target[t * row + at]) ? 0 : z_tan[t * row + at]);
+                z_adj[t * n + i * L + l] = 2 * scale * (t == T - 1 ? 0.5 : part) * e;
+            }
+            trace[at] = 0;
+            for (int64_t t = T - 1; t >= w->spec.skip; t--) {
+                double *a = &z_adj[t * n + i * L + l];
+                trace[at] = keep * trace[at] + *a;
+                *a = isnan(b->target[t * row + at]) ? 0 : trace[at];
+            }
+        }
+}
+
+void curvature_of_loss(loss_work *w, const batch *b, double scale, const double *z_tan) {
+    int64_t K = w->n_units, L = w->width;
+    LW_ASSERT(w->precision == LW_F64);
+    if (w->spec.kind == LW_LOSS_VAN_ROSSUM) {
+        van_rossum(w, b, scale, z_tan);
+        return;
+    }
+    for (int64_t r = 0; r < w->n_rows; r++) {
+        const double *z = (const double *)w->z + r * K * L, *tan = z_tan + r * K * L, *share = w->share;
+        double *a = (double *)w->z_adj + r * w->n_local * L;
+        if (!loss_row(w, r)) continue;
+        for (int64_t l = 0; l < L; l++) {
+            int64_t t = loss_step(w, b->steps[l], r);
             int32_t label = b->target ? 0 : b->label[(b->n_rows == 1 ? 0 : t) * L + l];
             bool counts = label >= 0 || (label == LABEL_NONE && w->spec.unlabelled >= 0);
+            counts = counts && loss_counts(w, b->steps[l], r);
             if (counts && !b->target && w->spec.kind == LW_LOSS_CROSS_ENTROPY) {
-                cross_entropy(w, l, scale, z, tan, a);
+                cross_entropy(w, l, scale * share[l], z, tan, a);
                 continue;
             }
-            double factor = counts ? 2 * scale / (b->target ? 1 : (double)K) : 0;
+            double factor = counts ? 2 * scale * share[l] / (b->target ? 1 : (double)K) : 0;
             for (int64_t i = 0; i < w->n_local; i++) {
                 int64_t at = w->unit[i] * L + l;
                 bool absent = b->target && isnan(b->target[t * K * L + at]);
@@ -57,14 +84,20 @@ static void read_tangent(void *payload, int pop, int64_t t, const void *out_tan)
     const loss_work *w = c->pass->loss;
     const double *x = out_tan;
     int64_t L = w->width;
-    if (pop != w->spec.pop) return;
-    if (w->spec.readout == LW_READOUT_LAST ? t != w->n_steps - 1 : t < w->spec.skip) return;
-    double *z_tan = c->z_tan + (w->spec.readout == LW_READOUT_PER_STEP ? t * w->n_units * L : 0);
-    double part = w->spec.readout == LW_READOUT_MEAN ? 1 / (double)(w->n_steps - w->spec.skip) : 1;
+    lw_readout_kind kind = w->spec.readout;
+    if (pop != w->spec.pop || (kind != LW_READOUT_LAST && t < w->spec.skip)) return;
+    double *z_tan = c->z_tan + (w->n_rows > 1 ? t * w->n_units * L : 0);
+    const double *slope = kind == LW_READOUT_FIRST_SPIKE ? (const double *)w->slope + t * w->n_local * L : NULL;
     for (int64_t i = 0; i < w->n_local; i++)
-        for (int64_t l = 0; l < L; l++)
-            if (w->spec.readout != LW_READOUT_MAX || w->step_max[i * L + l] == t)
-                z_tan[w->unit[i] * L + l] += part * x[i * L + l];
+        for (int64_t l = 0; l < L; l++) {
+            bool used = kind == LW_READOUT_LAST  ? t == w->steps[l] - 1
+                        : kind == LW_READOUT_MAX ? w->step_max[i * L + l] == t
+                                                 : t < w->steps[l];
+            double part = slope                     ? slope[i * L + l]
+                          : kind == LW_READOUT_MEAN ? 1 / (double)(w->steps[l] - w->spec.skip)
+                                                    : 1;
+            if (used) z_tan[w->unit[i] * L + l] += part * x[i * L + l];
+        }
 }
 
 static bool seed(void *payload, int pop, int64_t t, void *out_adj) {
@@ -112,7 +145,7 @@ static void start_draw(curvature *c, uint64_t number) {
     double *a = w->z_adj;
     memset(a, 0, (size_t)(w->n_rows * w->n_local * w->width) * sizeof *a);
     for (int64_t r = w->n_rows > 1 ? w->spec.skip : 0; r < w->n_rows; r++)
-        for (int64_t i = 0; i < w->n_local; i++)
+        for (int64_t i = 0; loss_row(w, r) && i < w->n_local; i++)
             for (int64_t l = 0; l < w->width; l++) {
                 int64_t sample = sample_of(c, c->loaded, l);
                 if (sample >= 0)
@@ -187,8 +220,11 @@ lw_err curvature_create(const lw_grid *grid, lw_net *net, const lw_train_spec *s
     if (n_samples < 1 || n_samples > data->n_samples)
         err = LW_FAIL(LW_EUSE, "%lld samples asked, allowed are 1 to the %lld of the data", (long long)n_samples,
             (long long)data->n_samples);
-    if (err == LW_OK && spec->loss.kind != LW_LOSS_CROSS_ENTROPY && spec->loss.kind != LW_LOSS_MSE)
-        err = LW_FAIL(LW_EUSE, "sharpness knows the second derivatives of the losses cross_entropy and mse only");
+    if (err == LW_OK && spec->loss.kind != LW_LOSS_CROSS_ENTROPY && spec->loss.kind != LW_LOSS_MSE &&
+        spec->loss.kind != LW_LOSS_VAN_ROSSUM)
+        err = LW_FAIL(LW_EUSE,
+            "sharpness has no second derivative of loss number %d, it knows those of cross_entropy, mse and van_rossum",
+            (int)spec->loss.kind);
     if (err == LW_OK) err = lw_alloc(1, sizeof *c, "curvature", &c);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
     /* lanes beyond the last sample stay absent */

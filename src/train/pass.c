@@ -15,12 +15,7 @@ static lw_err data_check(const lw_batch_source *data, const lw_train_spec *spec,
     LW_CHECK(n_steps >= 1 && n_steps <= data->n_steps, LW_EUSE, "%lld steps asked, allowed are 1 to %lld",
         (long long)n_steps, (long long)data->n_steps);
     LW_CHECK(data->n_classes > 0 || data->n_targets > 0, LW_EUSE, "the data hold neither classes nor targets");
-    LW_CHECK(data->n_classes > 0 || spec->loss.kind == LW_LOSS_MSE, LW_EUSE,
-        "the loss is cross-entropy but the data hold targets; allowed is mse");
-    bool over_time = spec->loss.readout == LW_READOUT_MEAN || spec->loss.readout == LW_READOUT_SUM ||
-                     spec->loss.readout == LW_READOUT_MAX;
-    LW_CHECK(!(data->n_classes > 0 && data->label_per_step && over_time), LW_EUSE,
-        "the data hold a label per step but the read-out gives one value per sample; allowed are per_step and last");
+    LW_TRY(loss_check(&spec->loss, data));
     LW_CHECK(data->n_classes == 0 || spec->loss.unlabelled < data->n_classes, LW_EUSE,
         "unlabelled is class %d, allowed are -1 to %d", spec->loss.unlabelled, data->n_classes - 1);
     LW_CHECK(data->n_classes == 0 || spec->loss.unlabelled >= -1, LW_EUSE,
@@ -56,6 +51,14 @@ static lw_err spec_check(const lw_grid *grid, const lw_net *net, const lw_train_
     LW_CHECK(loss->rate_weight >= 0, LW_EUSE, "rate weight is %g, allowed are numbers from 0", loss->rate_weight);
     LW_TRY(data_check(data, spec, n_steps));
     lw_pop_view in = lw_net_pop(net, spec->input_pop), out = lw_net_pop(net, loss->pop);
+    bool times = loss->kind == LW_LOSS_VAN_ROSSUM || loss->readout == LW_READOUT_FIRST_SPIKE;
+    LW_CHECK(!times || out.model->emits_spikes, LW_EUSE,
+        "%s wants spikes but the model %s of the read-out population %s is graded; allowed are models that spike",
+        loss->kind == LW_LOSS_VAN_ROSSUM ? "the loss van_rossum" : "the read-out first_spike", out.model->name,
+        out.name);
+    LW_CHECK(loss->every < 2 || loss->every <= n_steps - loss->skip, LW_EUSE,
+        "every is %lld, allowed are 1 to %lld (of %lld steps, %lld skipped)", (long long)loss->every,
+        (long long)(n_steps - loss->skip), (long long)n_steps, (long long)loss->skip);
     int32_t wanted = data->n_classes > 0 ? data->n_classes : data->n_targets;
     LW_CHECK(out.size == wanted, LW_EUSE, "read-out population %s has %lld neurons but the data have %d %s", out.name,
         (long long)out.size, wanted, data->n_classes > 0 ? "classes" : "targets");
@@ -186,7 +189,7 @@ lw_err pass_forward(pass *p, bool derive, pass_tally *tally) {
     LW_TRY(lw_sim_feed(p->sim, p->spec.input_pop, p->spec.input_port, p->batch->x, p->n_steps, data->n_channels));
     LW_TRY(lw_tape_forward(p->tape, p->n_steps));
     /* a batch without anything that counts has loss 0 and derivative 0, whatever the scale */
-    loss_read(p->loss, p->tape);
+    loss_read(p->loss, p->batch, p->tape);
     loss_evaluate(p->loss, p->batch, derive ? 1 / fmax(p->counted, 1) : 0, &tally->loss);
     rates_evaluate(p->rates, p->tape, p->batch->present, 1 / fmax(p->samples, 1), &tally->spikes, &tally->penalty);
     tally->samples += (double)p->batch->n_present;

@@ -344,6 +344,37 @@ TEST(training_section) {
     refused(TRAIN "optimizer: {sgd: {schedule: plato}}}\n", "train.optimizer.sgd.schedule: found \"plato\"", "plateau");
     refused(TRAIN "optimizer: {sgd: {threshold: 1}}}\n", "train.optimizer.sgd.threshold: found \"1\"", "0 to");
     refused(TRAIN "optimizer: {sgd: {l1: -1}}}\n", "train.optimizer.sgd.l1: found \"-1\"", "0 to");
+#define SPIKES                                                                                                         \
+    HEAD "populations:\n  in: {model: relay, size: 4}\n  out: {model: lif_simple, size: 6}\n"                          \
+         "train: {input: in, readout: {population: out, from: first_spike}, loss: mse"
+    x = parsed(SPIKES ", tau: 0.004 s, silent: 3 ms, targets: {right: 5 ms, wrong: 20 ms}}\n", 0, NULL);
+    if (!x) return;
+    CHECK_INT(x->train.loss.readout, LW_READOUT_FIRST_SPIKE);
+    CHECK_CLOSE(x->train.loss.tau, 4, 1e-15);
+    CHECK(x->train.loss.silent == 3 && x->train.loss.has_target);
+    CHECK(x->train.loss.target_right == 5 && x->train.loss.target_wrong == 20);
+    lw_experiment_destroy(&x);
+    x = parsed(TRAIN "every: 4, targets: {right: 0.5, wrong: 0.125}}\n", 0, NULL);
+    if (!x) return;
+    CHECK(x->train.loss.every == 4 && x->train.loss.target_right == 0.5 && x->train.loss.target_wrong == 0.125);
+    lw_experiment_destroy(&x);
+    refused(SPIKES "}\n", "train", "missing key \"tau\"");
+    refused(SPIKES ", tau: 0 ms}\n", "train.tau: found \"0 ms\"", "from");
+    refused(SPIKES ", tau: 3 mV}\n", "train.tau: found \"3 mV\"", "ms");
+    refused(SPIKES ", tau: 3 ms, silent: -1 ms}\n", "train.silent: found \"-1 ms\"", "0");
+    refused(SPIKES ", tau: 3 ms, targets: {right: 5 ms}}\n", "train.targets", "missing key \"wrong\"");
+    refused(TRAIN "tau: 3 ms}\n", "train.tau: found \"3 ms\"", "first_spike");
+    refused(TRAIN "silent: 3 ms}\n", "train.silent: found \"3 ms\"", "first_spike");
+    refused(TRAIN "every: 0}\n", "train.every: found \"0\"", "1 to");
+    refused(HEAD "populations:\n  in: {model: relay, size: 4}\n  out: {model: li, size: 6}\n"
+                 "train: {input: in, readout: out, loss: cross_entropy, targets: {right: 1, wrong: 0}}\n",
+        "train.targets", "belong to loss mse");
+    refused(HEAD "populations:\n  in: {model: relay, size: 4}\n  out: {model: li, size: 6}\n"
+                 "train: {input: in, readout: out, loss: van_rosum, tau: 1 ms}\n",
+        "train.loss: found \"van_rosum\"", "van_rossum");
+    refused(HEAD "populations:\n  in: {model: relay, size: 4}\n  out: {model: li, size: 6}\n"
+                 "train: {input: in, readout: {population: out, from: votes}, loss: mse}\n",
+        "train.readout.from: found \"votes\"", "vote");
     refused(TRAIN "optimizer: {rms: {}}}\n", "train.optimizer.rms", "rmsprop");
 }
 

@@ -300,8 +300,13 @@ class Network:
     def loss(self):
         kind, skip = self.train["from"], self.train.get("skip", 0)
         out = torch.stack(self.emitted[self.train["readout"]])[skip:]  # [steps, samples, units]
-        if kind == "per_step":
-            z = out
+        every = self.train.get("every", 1)
+        if self.train["loss"] == "van_rossum":
+            return self.van_rossum(out, skip) + self.rate_penalty()
+        if kind in ("per_step", "vote"):  # all samples are equally long, so that a vote's loss is the mean over steps too
+            z = out[every - 1::every]
+        elif kind == "first_spike":
+            z = self.first_spikes(out, skip)
         elif kind == "last":
             z = out[-1:]
         elif kind == "mean":
@@ -312,6 +317,23 @@ class Network:
             z = torch.gather(out, 0, out.argmax(0, keepdim=True))
         fit = self.classes(z, skip) if self.label is not None else self.regression(z, skip)
         return fit + self.rate_penalty()
+
+    # the first spike as the mean of a waiting time with hazard `out`
+    def first_spikes(self, out, skip):
+        alive, steps = torch.ones_like(out[0]), 0
+        for x in out:
+            alive = alive * (1 - x)
+            steps = steps + alive
+        steps = steps + alive * self.train["silent"] / self.dt
+        return -((skip + 1 + steps) * self.dt / self.train["tau"]).unsqueeze(0)
+
+    # all pairs of spikes
+    def van_rossum(self, out, skip):
+        y = torch.tensor(self.target.astype(np.float64)).transpose(1, 2)[skip:]
+        d = torch.where(torch.isnan(y), torch.zeros_like(out), out - torch.nan_to_num(y))
+        t = torch.arange(len(d), dtype=F) * self.dt
+        near = torch.exp(-(t[:, None] - t[None, :]).abs() / self.train["tau"])
+        return 0.5 * torch.einsum("sbk,tbk,st->bk", d, d, near)[(~torch.isnan(y)).any(0)].mean()
 
     # weight * mean over neurons of (rate - upper)+^2 + (lower - rate)+^2, rates in kHz over the sequence; mean over samples
     def rate_penalty(self):
@@ -331,11 +353,14 @@ class Network:
 
     def classes(self, z, skip):
         label = self.label
-        label = label.expand(len(z), -1) if len(label) == 1 else label[skip:] if len(z) > 1 else label[-1:]
+        every = self.train.get("every", 1)
+        label = label.expand(len(z), -1) if len(label) == 1 else label[skip + every - 1::every] if len(z) > 1 else label[-1:]
         smooth, n = self.train.get("label_smoothing", 0), z.shape[-1]
         counts = label >= 0
         z, label = z[counts], label[counts]
         wanted = (1 - smooth) * torch.nn.functional.one_hot(label, n).to(F) + smooth / n
         if self.train["loss"] == "mse":
+            right, wrong = (-v / self.train["tau"] if self.train["from"] == "first_spike" else v for v in self.train["targets"])
+            wanted = wrong + (right - wrong) * wanted
             return ((z - wanted) ** 2).mean()
         return -(wanted * torch.log_softmax(z, -1)).sum(-1).mean()

@@ -24,9 +24,14 @@ HIDDEN, INPUTS, CLASSES, STEPS, SAMPLES = 14, 6, 4, 40, 5
 TOLERANCE = {"double": 1e-12, "float": 1e-5}
 
 
-def write_data(folder, per_step=False):
+def write_data(folder, per_step=False, spikes=False):
     rng = np.random.default_rng(7)
     np.save(f"{folder}/x.npy", (rng.random((SAMPLES, STEPS, INPUTS)) < 0.3).astype(np.float32))
+    if spikes:
+        y = (rng.random((SAMPLES, STEPS, CLASSES)) < 0.15).astype(np.float32)
+        y[1, 7:12] = np.nan  # unknown
+        np.save(f"{folder}/label.npy", y)
+        return
     shape = (SAMPLES, STEPS) if per_step else (SAMPLES,)
     label = rng.integers(0, CLASSES, shape)
     if per_step:
@@ -36,7 +41,7 @@ def write_data(folder, per_step=False):
 
 def case(hidden="cuba_lif", params=None, learn=(), weight="normal(0.3, 1)", port=None, rec=None, delay="1 ms", out="li",
          out_params=None, out_learn=("tau_mem", "bias"), out_weight="normal(0, 0.5)", out_delay="0 ms", train=None, data=None,
-         dt="1 ms", size=HIDDEN, inputs=INPUTS):
+         dt="1 ms", size=HIDDEN, inputs=INPUTS, outputs=None):
     extra = {"port": port} if port else {}
     projections = [{"from": "in", "to": "rec", "rule": "all_to_all", "weight": weight, "delay": "0 ms", "learn": True, **extra}]
     if rec is not None:
@@ -44,7 +49,7 @@ def case(hidden="cuba_lif", params=None, learn=(), weight="normal(0.3, 1)", port
                             "learn": True, **extra, **rec})
     projections.append({"from": "rec", "to": "out", "rule": "all_to_all", "weight": out_weight, "delay": out_delay, "learn": True})
     label = {"format": "npy", "x": "x.npy", "labels": "label.npy", "classes": CLASSES}
-    outputs = CLASSES if data is None else inputs
+    outputs = outputs or (CLASSES if data is None else inputs)
     return {"name": "parity", "time": {"dt": dt}, "seed": 11,
             "populations": {"in": {"model": "relay", "size": inputs},
                             "rec": {"model": hidden, "size": size, "params": params or {}, "learn": list(learn)},
@@ -86,6 +91,8 @@ HARD = {"hidden": os.path.join(MODELS, "ref_lif_hard.model"), "learn": ["alpha",
 ADAPT = {**LIF, "hidden": "lif_adapt", "learn": ["tau_m", "V_th", "q_sfa", "tau_sfa", "q_stc", "tau_stc", "C_m"]}
 IZHIKEVICH = {"hidden": "izhikevich", "weight": "normal(8 mV, 6 mV)", "learn": ["a", "b", "c", "d", "V_th"],
               "rec": {"weight": "normal(0 mV, 3 mV)"}, "dt": "0.5 ms"}
+TRAINS = {"format": "npy", "x": "x.npy", "labels": "label.npy", "classes": 0}
+FIRES = {**CUBA, "rec": {}, "out": "cuba_lif", "out_learn": ["tau_mem", "v_th"], "out_weight": "normal(0.5, 1)"}
 LORENZ = {"format": "lorenz63", "samples": SAMPLES, "steps": STEPS, "dt": 0.05, "horizon": 1, "seed": 3}
 FULL = {"reset": "full"}
 
@@ -135,6 +142,14 @@ GROUPS = {
             "rate": {"lower": "0.1 kHz", "upper": "0.25 kHz", "weight": 50.0}})),
         "labels per step, skip": case(**CUBA, rec={}, train=readout("per_step", skip=5)),
         "label smoothing": case(**CUBA, rec={}, train=readout("mean", label_smoothing=0.1)),
+        "first spike": case(**FIRES, train=readout("first_spike", tau="5 ms")),
+        "first spike, mse": case(**FIRES, train=readout("first_spike", tau="5 ms", silent="4 ms", loss="mse", skip=6,
+                                                        targets={"right": "10 ms", "wrong": "30 ms"})),
+        "van rossum": case(**FIRES, data=TRAINS, outputs=CLASSES, train=readout("per_step", tau="6 ms", loss="van_rossum")),
+        "vote": case(**CUBA, rec={}, train=readout("vote")),
+        "vote, every fourth step, mse": case(**CUBA, rec={}, train=readout("vote", loss="mse", every=4, skip=3)),
+        "every fourth step": case(**CUBA, rec={}, train=readout("per_step", every=4, skip=3)),
+        "spike count, targets": case(**FIRES, train=readout("sum", loss="mse", targets={"right": 9.0, "wrong": 2.0})),
         "label smoothing, mse": case(**CUBA, rec={}, train=readout("mean", label_smoothing=0.1, loss="mse")),
     },
     "surrogates": {
@@ -146,6 +161,10 @@ GROUPS = {
 }
 
 
+def ms(x):
+    return float(str(x).replace(" ms", ""))
+
+
 def settings(x):
     t = x["train"]
     rate = t.get("regularize", {}).get("rate")
@@ -153,7 +172,8 @@ def settings(x):
     scale = s.pop("scale", 1.0)
     (kind, b), = s.items()
     return {"input": t["input"], "readout": t["readout"]["population"], "from": t["readout"]["from"], "loss": t["loss"],
-            "skip": t.get("skip", 0), "label_smoothing": t.get("label_smoothing", 0), "reset": t.get("reset", "detached"),
+            "skip": t.get("skip", 0), "every": t.get("every", 1), "tau": ms(t.get("tau", 1)), "silent": ms(t.get("silent", 0)),
+            "targets": [ms(t.get("targets", {}).get(k, v)) for k, v in (("right", 1), ("wrong", 0))], "label_smoothing": t.get("label_smoothing", 0), "reset": t.get("reset", "detached"),
             "rate": rate and {k: float(str(v).replace("kHz", "")) for k, v in rate.items()}, "surrogate": (kind, b, scale)}
 
 
@@ -178,7 +198,7 @@ def compare(name, x, precision):
     folder = f"parity_{GROUP}"
     os.makedirs(folder, exist_ok=True)
     x = {**{k: v for k, v in x.items() if k != "only"}, "train": {**x["train"], "precision": precision}}
-    write_data(folder, per_step="per step" in name)
+    write_data(folder, per_step="per step" in name, spikes="rossum" in name)
     net = Network(export(folder, x), settings(x))
     net.run()
     loss = net.loss()
