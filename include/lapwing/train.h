@@ -222,7 +222,8 @@ lw_err lw_trainer_metrics_set(lw_trainer *trainer, const lw_metrics *metrics, in
 typedef struct lw_traffic {
     int64_t steps; /* of the network */
     int64_t bytes, messages;
-    int64_t slots; /* of other ranks' neurons that this rank listens to: its halo */
+    int64_t slots;         /* of other ranks' neurons that this rank listens to: its halo */
+    int64_t replica_bytes; /* gradients and new values, to other replicas; 0 where they share memory */
 } lw_traffic;
 lw_traffic lw_trainer_traffic(const lw_trainer *trainer);
 

@@ -40,8 +40,11 @@ static json_t *traffic(job *j) {
     int64_t sum[3] = {t.bytes, t.messages, t.slots};
     lw_comm_sum_i64(j->spread->part, sum, 3);
     double steps = t.steps > 0 ? (double)t.steps : 1, bytes = (double)sum[0] / steps;
-    return json_pack("{s:f, s:f, s:I, s:o}", "bytes_per_step", bytes, "messages_per_step", (double)sum[1] / steps,
-        "halo_neurons", (json_int_t)sum[2], "bytes_per_step_and_halo_neuron",
+    int64_t updates = lw_trainer_state_get(j->trainer)->updates;
+    lw_comm_sum_i64(j->spread->world, &t.replica_bytes, 1);
+    return json_pack("{s:f, s:f, s:f, s:I, s:o}", "bytes_to_replicas_per_update",
+        (double)t.replica_bytes / (double)(updates > 0 ? updates : 1), "bytes_per_step", bytes, "messages_per_step",
+        (double)sum[1] / steps, "halo_neurons", (json_int_t)sum[2], "bytes_per_step_and_halo_neuron",
         job_real(sum[2] > 0 ? bytes / (double)sum[2] : NAN));
 }
 

@@ -308,6 +308,7 @@ void lw_trainer_best_restore(lw_trainer *trainer) {
 
 lw_traffic lw_trainer_traffic(const lw_trainer *trainer) {
     lw_traffic traffic = trainer->traffic;
+    traffic.replica_bytes = lw_pool_bytes(trainer->shard->pool);
     lw_slot_view slots = lw_net_slots(trainer->net);
     for (int64_t s = 0; s < slots.n; s++)
         traffic.slots += slots.owner[s] != lw_comm_rank(lw_net_comm(trainer->net));

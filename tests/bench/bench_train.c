@@ -7,7 +7,9 @@
  *   bench_train batch steps inputs neurons outputs [rate 0.06] [surrogate superspike] [threads 1] [repeats 5] [replicas
  * 1] [slope]
  *
- * The firing rate is reached by a search over the bias. Under mpirun the network is partitioned over the ranks.
+ * The firing rate is reached by a search over the bias. Under mpirun the network is partitioned over the ranks, or they
+ * are replicas; with 0 replicas every rank trains a network of its own and prints a line, which shows what the machine
+ * gives to programs that need nothing of one another.
  */
 #include <cblas.h>
 #include <math.h>
@@ -168,24 +170,30 @@ static lw_err run(bench *b) {
     lw_traffic traffic = lw_trainer_traffic(trainer);
     double in = (double)b->inputs, rec = (double)b->neurons, out = (double)b->outputs;
     double flops = 2 * (double)(b->steps * b->batch) * (2 * in * rec + 3 * rec * rec + 3 * rec * out);
-    double step = median(wall, b->repeats), gemm = gemm_rate();
+    double step = median(wall, b->repeats), gemm = gemm_rate(), steps = (double)traffic.steps;
+    int64_t sent[2] = {traffic.bytes, traffic.slots};
+    lw_comm_sum_i64(b->grid->part, sent, 2);
     if (lw_comm_rank(b->grid->world) == 0)
-        printf("{\"bench\": \"train\", \"case\": [%lld, %lld, %lld, %lld, %lld], \"ranks\": %d, \"threads\": %d, "
+        printf("{\"bench\": \"train\", \"case\": [%lld, %lld, %lld, %lld, %lld], \"ranks\": %d, \"replicas\": %d, "
+               "\"threads\": %d, "
                "\"surrogate\": \"%s\", \"rate_wanted\": %.3f, \"rate\": %.4f, \"step_ms\": %.1f, \"min_ms\": %.1f, "
-               "\"evaluate_ms\": %.1f, \"gflops\": %.1f, \"sgemm_gflops\": %.1f, \"bytes_per_step_and_halo_neuron\": "
-               "%.1f, \"held_mb\": %.1f, \"peak_rss_mb\": %.0f}\n",
+               "\"evaluate_ms\": %.1f, \"gflops\": %.1f, \"sgemm_gflops\": %.1f, \"bytes_per_step\": %.0f, "
+               "\"halo_neurons\": %lld, \"bytes_per_step_and_halo_neuron\": %.1f, \"bytes_to_replicas\": %.0f, "
+               "\"held_mb\": %.1f, \"peak_rss_mb\": %.0f}\n",
             (long long)b->batch, (long long)b->steps, (long long)b->inputs, (long long)b->neurons,
-            (long long)b->outputs, lw_comm_size(b->grid->world), b->threads, lw_surrogate_name(b->surrogate.kind), rate,
-            b->rate, 1e3 * step, 1e3 * wall[0], 1e3 * median(forward, b->repeats), 1e-9 * flops / step, gemm,
-            traffic.slots ? (double)traffic.bytes / (double)traffic.steps / (double)traffic.slots : 0.0,
-            (double)held / 1e6, (double)lw_mem_peak_rss() / 1e6);
+            (long long)b->outputs, lw_comm_size(b->grid->world), b->grid->replicas, b->threads,
+            lw_surrogate_name(b->surrogate.kind), rate, b->rate, 1e3 * step, 1e3 * wall[0],
+            1e3 * median(forward, b->repeats), 1e-9 * flops / step, gemm, (double)sent[0] / steps, (long long)sent[1],
+            sent[1] ? (double)sent[0] / steps / (double)sent[1] : 0.0,
+            (double)traffic.replica_bytes / (double)lw_trainer_state_get(trainer)->updates, (double)held / 1e6,
+            (double)lw_mem_peak_rss() / 1e6);
     lw_trainer_destroy(&trainer);
     return LW_OK;
 }
 
 int main(int argc, char **argv) {
     bench b = {.rate = 0.06, .surrogate = {LW_SURROGATE_SUPERSPIKE, 10, 1}, .threads = 1, .repeats = 5};
-    lw_comm *world = NULL;
+    lw_comm *world = NULL, *self = NULL;
     lw_err err = lw_comm_start(&argc, &argv, &world);
     if (argc < 6) {
         fprintf(stderr, "bench_train batch steps inputs neurons outputs [rate] [surrogate] [threads] [repeats] "
@@ -214,12 +222,15 @@ int main(int argc, char **argv) {
     lw_log_setup(LW_LOG_WARN, world ? lw_comm_rank(world) : 0);
     if (argc > 12) b.memory = (int64_t)(1e6 * atof(argv[12]));
     inputs_draw(&b);
-    if (err == LW_OK) err = lw_grid_create(world, argc > 10 ? atoi(argv[10]) : 1, &b.grid);
+    int replicas = argc > 10 ? atoi(argv[10]) : 1;
+    if (err == LW_OK && replicas == 0) err = lw_comm_self(&self);
+    if (err == LW_OK) err = lw_grid_create(self ? self : world, replicas ? replicas : 1, &b.grid);
     if (err == LW_OK) err = run(&b);
     if (err != LW_OK) fprintf(stderr, "%s\n", lw_err_message());
     free(b.x);
     lw_net_destroy(&b.net);
     lw_grid_destroy(&b.grid);
+    lw_comm_destroy(&self);
     lw_comm_stop(&world);
     return err == LW_OK ? 0 : 1;
 }
