@@ -8,6 +8,11 @@
 #include <string.h>
 #include "batch.h"
 
+enum {
+    GROUP = 16, /* samples read before they are put into their lanes: a line of floats */
+    TILE = 64   /* numbers of each of them at a time */
+};
+
 lw_err order_create(uint64_t seed, int64_t n_samples, double validation, order **out) {
     order *o = NULL;
     lw_err err;
@@ -66,7 +71,8 @@ lw_err batch_create(const lw_batch_source *source, int64_t n_steps, int64_t widt
     size_t steps = (size_t)source->n_steps, lanes = (size_t)width;
     size_t channels = (size_t)source->n_channels, targets = (size_t)source->n_targets;
     LW_TRY_TO(lw_alloc((size_t)n_steps * channels * lanes, sizeof *b->x, "the inputs of a batch", &b->x), failed);
-    LW_TRY_TO(lw_alloc(steps * channels, sizeof *b->one_x, "the input of a sample", &b->one_x), failed);
+    size_t group = width < GROUP ? lanes : GROUP;
+    LW_TRY_TO(lw_alloc(group * steps * channels, sizeof *b->group_x, "the inputs of samples", &b->group_x), failed);
     LW_TRY_TO(lw_alloc(lanes, 1, "the lanes of a batch", &b->present), failed);
     LW_TRY_TO(lw_alloc(lanes, sizeof *b->steps, "the lanes of a batch", &b->steps), failed);
     for (int64_t l = 0; l < width; l++)
@@ -94,7 +100,7 @@ void batch_destroy(batch **b) {
     lw_free((*b)->target);
     lw_free((*b)->present);
     lw_free((*b)->steps);
-    lw_free((*b)->one_x);
+    lw_free((*b)->group_x);
     lw_free((*b)->one_label);
     lw_free((*b)->one_target);
     lw_free(*b);
@@ -107,11 +113,21 @@ static void scatter(int64_t n, int64_t width, const float *one, float *column) {
         column[i * width] = one[i];
 }
 
-static void lane_clear(batch *b, int64_t lane) {
+/* out[i * width + l] = in[l * stride + i], i < n, l < n_lanes, in tiles that stay in the first cache: lane by lane,
+ * every line of the batch would be fetched as many times as it has lanes. */
+static void scatter_group(int64_t n, int64_t n_lanes, int64_t stride, const float *in, int64_t width, float *out) {
+    for (int64_t i0 = 0; i0 < n; i0 += TILE) {
+        int64_t i1 = i0 + TILE < n ? i0 + TILE : n;
+        for (int64_t l = 0; l < n_lanes; l++)
+            for (int64_t i = i0; i < i1; i++)
+                out[i * width + l] = in[l * stride + i];
+    }
+}
+
+static void lane_clear(batch *b, int64_t lane, float *x) {
     const lw_batch_source *source = b->source;
     b->present[lane] = 0;
-    for (int64_t i = 0; i < b->n_steps * source->n_channels; i++)
-        b->x[i * b->width + lane] = 0;
+    memset(x, 0, (size_t)(b->n_steps * source->n_channels) * sizeof *x);
     if (b->label)
         for (int64_t i = 0; i < b->n_rows; i++)
             b->label[i * b->width + lane] = LABEL_ABSENT;
@@ -120,11 +136,10 @@ static void lane_clear(batch *b, int64_t lane) {
             b->target[i * b->width + lane] = NAN;
 }
 
-static lw_err lane_load(batch *b, int64_t lane, int64_t sample) {
+static lw_err lane_load(batch *b, int64_t lane, int64_t sample, float *x) {
     const lw_batch_source *source = b->source;
     b->present[lane] = 1;
-    LW_TRY(source->input(source->payload, sample, b->one_x));
-    scatter(b->n_steps * source->n_channels, b->width, b->one_x, b->x + lane);
+    LW_TRY(source->input(source->payload, sample, x));
     if (b->target) {
         LW_TRY(source->target(source->payload, sample, b->one_target));
         scatter(b->n_steps * source->n_targets, b->width, b->one_target, b->target + lane);
@@ -142,14 +157,20 @@ static lw_err lane_load(batch *b, int64_t lane, int64_t sample) {
 }
 
 lw_err batch_load(batch *b, const int64_t *sample) {
+    int64_t stride = b->source->n_steps * b->source->n_channels, n = b->n_steps * b->source->n_channels;
     b->n_present = 0;
-    for (int64_t lane = 0; lane < b->width; lane++) {
-        if (sample[lane] < 0) {
-            lane_clear(b, lane);
-        } else {
-            LW_TRY(lane_load(b, lane, sample[lane]));
-            b->n_present++;
+    for (int64_t first = 0; first < b->width; first += GROUP) {
+        int64_t here = b->width - first < GROUP ? b->width - first : GROUP;
+        for (int64_t l = 0; l < here; l++) {
+            float *x = b->group_x + l * stride;
+            if (sample[first + l] < 0) {
+                lane_clear(b, first + l, x);
+            } else {
+                LW_TRY(lane_load(b, first + l, sample[first + l], x));
+                b->n_present++;
+            }
         }
+        scatter_group(n, here, stride, b->group_x, b->width, b->x + first);
     }
     return LW_OK;
 }

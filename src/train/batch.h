@@ -21,7 +21,7 @@ typedef struct batch {
     uint8_t *present;  /* [width] 1: the lane carries a sample */
     int64_t *steps;    /* [width] of the lane's sample, at most n_steps; of an absent one: n_steps */
     int64_t n_present; /* lanes with a sample, this replica */
-    float *one_x;      /* one sample as the source gives it */
+    float *group_x;    /* samples as the source gives them, some lanes at a time */
     int32_t *one_label;
     float *one_target;
 } batch;
