@@ -37,6 +37,10 @@ lw_err lw_surrogate_parse(const char *name, lw_surrogate_kind *kind) LW_MUST_CHE
 const char *lw_surrogate_name(lw_surrogate_kind kind);
 /** The derivative at margin u, and its antiderivative with S(0) = 1/2 (the smooth spike of gradcheck). */
 double lw_surrogate_slope(const lw_surrogate *s, double u);
+/** The derivative of the slope, for second derivatives. The slope of superspike has a kink at 0, that of triangle kinks
+ * at 0 and at the ends of its support: 0 there. That of boxcar jumps where it begins and ends and is flat elsewhere: 0
+ * everywhere. */
+double lw_surrogate_curve(const lw_surrogate *s, double u);
 double lw_surrogate_smooth(const lw_surrogate *s, double u);
 
 /* ------------------------------------------------------------------ stimulus */
@@ -323,6 +327,29 @@ typedef struct lw_tape_sink {
 } lw_tape_sink;
 lw_err lw_tape_tangent(lw_tape *tape, const double *direction, const double *const *const *state0_tan,
     const lw_tape_sink *sink) LW_MUST_CHECK;
+
+/* ------------------------------------------------------------------ second derivatives */
+
+/** A tape that also keeps what lw_tape_hessian needs: S''(u), and the arrays of the models' need_second. The engine
+ * must be in double precision; projections whose delays are learned have no second derivative here (EUSE). The tangent
+ * sweep of such a tape keeps its tangents. **Collective**. */
+lw_err lw_tape_create_second(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) LW_MUST_CHECK;
+/** The loss of a product with its second derivative H. First `sink` as in lw_tape_tangent; then `turn`, once
+ * (collective; NULL: nothing to do), which may work out the second derivative of the loss; then, t descending, `seed`
+ * as in lw_tape_seed and `seed_tan`, which adds the tangent of what `seed` adds. */
+typedef struct lw_tape_twice {
+    void *payload;
+    void (*sink)(void *payload, int pop, int64_t t, const void *out_tan);
+    lw_err (*turn)(void *payload);
+    bool (*seed)(void *payload, int pop, int64_t t, void *out_adj);
+    bool (*seed_tan)(void *payload, int pop, int64_t t, void *out_adj_tan);
+} lw_tape_twice;
+/** product += H direction, the derivative of the adjoint sweep's gradient along `direction`, both [theta->n_local]
+ * (Pearlmutter, Neural Computation 6, 1994). **Collective**. Of spikes the jet (s, S'(u), S''(u)) counts, so H is
+ * symmetric with hard spikes too; what a detached reset sees is a constant in both sweeps. Where s = S(u) (smooth
+ * spikes, reset not detached) H is the second derivative itself. */
+lw_err lw_tape_hessian(
+    lw_tape *tape, const double *direction, const lw_tape_twice *loss, double *product) LW_MUST_CHECK;
 
 /* ------------------------------------------------------------------ tangent block: k perturbations along the
  * trajectory */

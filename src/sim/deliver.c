@@ -106,6 +106,16 @@ void deliver_transpose(
     }
 }
 
+void deliver_transpose_weight(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width,
+    const double *w_tan, const void *in_adj, void *x_adj) {
+    product p = product_of(proj, slice);
+    p.weight = w_tan;
+    if (f64)
+        transpose_f64_f64(&p, proj->n_rows, width, in_adj, x_adj);
+    else
+        transpose_f32_f64(&p, proj->n_rows, width, in_adj, x_adj);
+}
+
 void deliver_weight_grad(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const uint32_t *row,
     int64_t n, const void *x, const void *in_adj, double *grad) {
     product p = product_of(proj, slice);

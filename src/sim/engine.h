@@ -133,6 +133,8 @@ void engine_input(lw_sim *sim, int p, int64_t t);
 void engine_update(lw_sim *sim, int p);
 /** s from margin: hard or smooth; 0 where held; and slope where the array exists. Writes pop->out. */
 void engine_spike(lw_sim *sim, int p);
+/** S''(u), 0 where held, into curve [n_local, width]; after engine_spike, in double precision. */
+void engine_curve(const lw_sim *sim, int p, void *curve);
 /** fire kernel (reset, counters; graded output). */
 void engine_fire(lw_sim *sim, int p);
 /** Note what population p emitted at step t: own history, statistics, recording of spikes. */
@@ -171,6 +173,9 @@ void deliver_rows_weight(bool f64, const lw_proj_view *proj, const lw_slice *sli
 /** Transpose: x_adj[row, :] += sum over targets w in_adj[target, :], all rows. */
 void deliver_transpose(
     bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const void *in_adj, void *x_adj);
+/** The same with weights w_tan (double [n_edges]) in place of w. */
+void deliver_transpose_weight(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width,
+    const double *w_tan, const void *in_adj, void *x_adj);
 /** grad[edge] += sum over lanes in_adj[target, lane] x[row, lane], listed rows. grad: double [n_edges]. */
 void deliver_weight_grad(bool f64, const lw_proj_view *proj, const lw_slice *slice, int64_t width, const uint32_t *row,
     int64_t n, const void *x, const void *in_adj, double *grad);

@@ -50,8 +50,42 @@ double lw_surrogate_slope(const lw_surrogate *s, double u) {
     return s->scale * slope_of_f64(s->kind, s->slope, u);
 }
 
+/* Beside their jumps; at them, of which there are up to three, 0. */
+static double curve_of(const lw_surrogate *s, double u) {
+    double b = s->slope, x = b * u, a = fabs(x), sign = u > 0 ? 1 : u < 0 ? -1 : 0, c;
+    switch (s->kind) {
+    case LW_SURROGATE_SUPERSPIKE:
+        return -2 * b * sign / ((1 + a) * (1 + a) * (1 + a));
+    case LW_SURROGATE_SIGMOID:
+        return -b * tanh(x / 2) * slope_of_f64(s->kind, b, u);
+    case LW_SURROGATE_ARCTAN:
+        c = 1 / (1 + HALF_PI * HALF_PI * x * x);
+        return -2 * HALF_PI * HALF_PI * b * x * c * c;
+    case LW_SURROGATE_TRIANGLE:
+        return a < 1 ? -b * sign : 0;
+    case LW_SURROGATE_BOXCAR:
+        return 0;
+    case LW_SURROGATE_GAUSSIAN:
+        return -b * x * slope_of_f64(s->kind, b, u);
+    }
+    return 0;
+}
+
+double lw_surrogate_curve(const lw_surrogate *s, double u) {
+    return s->scale * curve_of(s, u);
+}
+
 double lw_surrogate_smooth(const lw_surrogate *s, double u) {
     return 0.5 + s->scale * smooth_of_f64(s->kind, s->slope, u);
+}
+
+void engine_curve(const lw_sim *sim, int p, void *curve) {
+    const engine_pop *pop = &sim->pop[p];
+    const double *margin = pop->margin;
+    double *to = curve;
+    LW_ASSERT(sim->f64 && pop->margin);
+    for (int64_t i = 0; i < pop->view.n_local * sim->width; i++)
+        to[i] = pop->held && pop->held[i] ? 0 : lw_surrogate_curve(&sim->options.surrogate, margin[i]);
 }
 
 void engine_spike(lw_sim *sim, int p) {

@@ -60,6 +60,11 @@ char *sweep_ring_at(const sweep_ring *ring, int64_t step) {
     return ring->base + (size_t)((step % ring->depth) * ring->n) * ring->row_bytes;
 }
 
+lw_err sweep_ring_plan(sweep_memory *m, int64_t depth, int64_t n, size_t row_bytes, sweep_ring *ring) {
+    *ring = (sweep_ring){.n = n, .depth = depth, .row_bytes = row_bytes};
+    return sweep_take(m, depth * n, row_bytes, "ring of a sweep", &ring->base);
+}
+
 void sweep_pack(const sweep_ring *ring, int64_t first, int64_t steps, char *packed) {
     size_t bytes = ring->row_bytes;
     for (int64_t s = 0; s < steps; s++) {

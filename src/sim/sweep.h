@@ -89,7 +89,7 @@ void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const lw_
 /** Record of a population: real [max_steps][n_local, width] each, NULL where the need masks have no bit. */
 typedef struct tape_pop {
     char *old[SWEEP_MAX], *in[SWEEP_MAX], *pre[SWEEP_MAX];
-    char *out, *slope;
+    char *out, *slope, *curve; /* curve: S''(u), of a tape for second derivatives */
     uint8_t *held;
     lw_model_need keep;
     void *own_out, *own_slope; /* the engine's, while the tape records */
@@ -130,6 +130,21 @@ typedef struct tape_segments {
     bool again;
 } tape_segments;
 
+/** Of a tape for second derivatives (second.c): tangents kept by the tangent sweep, all real [max_steps][...], and what
+ * the adjoint sweep carries besides the adjoints, their tangents. */
+typedef struct second_pop {
+    char *old[SWEEP_MAX], *in[SWEEP_MAX], *pre[SWEEP_MAX]; /* tangents [max_steps][n_local, width], by need_tan */
+    char *state_adj[SWEEP_MAX];                            /* [n_local, width] */
+    double **coef_tan, **coef_adj;                         /* [n_coef], each [n_local] */
+} second_pop;
+typedef struct tape_second {
+    second_pop *pop;            /* [n_pop] */
+    char *slot_tan;             /* [max_steps][n_slots, width] */
+    sweep_ring slot, local;     /* as those of the room */
+    char *input_adj[SWEEP_MAX]; /* [n_local, width], of the population in work */
+    const double **param_tan;   /* one per parameter, of the population in work */
+} tape_second;
+
 struct lw_tape {
     lw_sim *sim;
     const lw_theta *theta;
@@ -137,7 +152,8 @@ struct lw_tape {
     int64_t t0;         /* engine step of recorded step 0 */
     int64_t begin, end; /* recorded steps that `pop` holds: all of them without segments */
     tape_segments *segments;
-    tape_pop *pop; /* [n_pop] */
+    tape_second *second; /* NULL: first derivatives only */
+    tape_pop *pop;       /* [n_pop] */
     sweep_memory memory;
     tape_room *room; /* of the sweeps, which are never both in work */
 };
@@ -163,6 +179,17 @@ const void *segment_output(const lw_tape *tape, int p, int64_t t);
 lw_err segment_load(lw_tape *tape, int64_t end) LW_MUST_CHECK;
 /** Spike counts as they were before anything was run again. */
 void segments_end(lw_tape *tape);
+/* second.c */
+/** What second derivatives need of a tape of `steps` steps. EUSE for what has none. **Local**. */
+lw_err second_plan(
+    const lw_sim *sim, int64_t steps, const lw_theta *theta, sweep_memory *m, tape_second **out) LW_MUST_CHECK;
+/** Keep the tangents of a population's states and inputs before update and before fire; of the slots in steps
+ * [begin, end). **Local**. */
+void second_keep_before(lw_tape *tape, int p, int64_t t);
+void second_keep_after(lw_tape *tape, int p, int64_t t);
+void second_keep_slots(lw_tape *tape, int64_t begin, int64_t end);
+/** A ring of a sweep over steps. **Local**. */
+lw_err sweep_ring_plan(sweep_memory *m, int64_t depth, int64_t n, size_t row_bytes, sweep_ring *ring) LW_MUST_CHECK;
 /** Take (or, when memory.dry, count) the room of the sweeps. **Local**. */
 lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room) LW_MUST_CHECK;
 /** Make the room on first use and clear it. **Collective**. */

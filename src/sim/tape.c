@@ -24,7 +24,7 @@ static lw_err arrays_plan(
 }
 
 static lw_err pop_plan(
-    const lw_sim *sim, int p, int64_t max_steps, const lw_theta *theta, sweep_memory *m, tape_pop *out) {
+    const lw_sim *sim, int p, int64_t max_steps, const lw_theta *theta, bool second, sweep_memory *m, tape_pop *out) {
     const lw_model *model = sim->pop[p].model;
     int64_t count = pop_cells(sim, p) * max_steps;
     size_t size = sim->real_size;
@@ -34,19 +34,16 @@ static lw_err pop_plan(
         keep.in |= model->need_coef.in;
         keep.pre |= model->need_coef.pre;
     }
+    if (second) keep = model->need_second;
     out->keep = keep;
     LW_TRY(arrays_plan(m, keep.old, model->n_state, count, size, "tape: states before update", out->old));
     LW_TRY(arrays_plan(m, keep.in, model->n_input, count, size, "tape: inputs", out->in));
     LW_TRY(arrays_plan(m, keep.pre, model->n_state, count, size, "tape: states before fire", out->pre));
     LW_TRY(sweep_take(m, count, size, "tape: emitted values", &out->out));
     if (model->emits_spikes) LW_TRY(sweep_take(m, count, size, "tape: slopes", &out->slope));
+    if (second && model->emits_spikes) LW_TRY(sweep_take(m, count, size, "tape: curvatures", &out->curve));
     if (model->has_refractory) LW_TRY(sweep_take(m, count, 1, "tape: refractory flags", &out->held));
     return LW_OK;
-}
-
-static lw_err ring_plan(sweep_memory *m, int64_t depth, int64_t n, size_t row_bytes, sweep_ring *ring) {
-    *ring = (sweep_ring){.n = n, .depth = depth, .row_bytes = row_bytes};
-    return sweep_take(m, depth * n, row_bytes, "ring of a sweep", &ring->base);
 }
 
 lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room) {
@@ -55,8 +52,8 @@ lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room)
     size_t row_bytes = (size_t)sim->width * sim->real_size;
     int64_t n_net = lw_net_n_local(sim->net), n_slots = lw_net_slots(sim->net).n;
     int64_t n_state = 0, n_coef = 0;
-    LW_TRY(ring_plan(m, lw_net_delay_max(sim->net) + sim->epoch, n_slots, row_bytes, &room->slot));
-    LW_TRY(ring_plan(m, sim->epoch, n_net, row_bytes, &room->local));
+    LW_TRY(sweep_ring_plan(m, lw_net_delay_max(sim->net) + sim->epoch, n_slots, row_bytes, &room->slot));
+    LW_TRY(sweep_ring_plan(m, sim->epoch, n_net, row_bytes, &room->local));
     LW_TRY(sweep_take(m, n_slots * sim->epoch, row_bytes, "packed rows of slots", &room->packed));
     LW_TRY(sweep_take(m, n_net * sim->epoch, row_bytes, "packed rows of neurons", &room->packed_local));
     for (int i = 0; i < sizes.n_input; i++)
@@ -151,7 +148,7 @@ static int64_t bytes_of(const lw_sim *sim, int64_t max_steps, const lw_theta *th
     lw_err err = LW_OK;
     for (int p = 0; p < sim->n_pop && err == LW_OK; p++) {
         tape_pop pop = {0};
-        err = pop_plan(sim, p, max_steps, theta, &record, &pop);
+        err = pop_plan(sim, p, max_steps, theta, false, &record, &pop);
     }
     if (err == LW_OK) err = tape_room_plan(sim, theta, &room);
     LW_ASSERT(err == LW_OK); /* counting does not fail */
@@ -176,8 +173,8 @@ int64_t lw_tape_bytes_segments(
 
 /* ------------------------------------------------------------------ life */
 
-static lw_err tape_build(
-    lw_tape *tape, lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop, const lw_theta *theta) {
+static lw_err tape_build(lw_tape *tape, lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop,
+    const lw_theta *theta, bool second) {
     LW_CHECK(max_steps >= 1, LW_EUSE, "a tape of %lld steps was asked for, at least 1 is needed", (long long)max_steps);
     tape->sim = sim;
     tape->theta = theta;
@@ -192,26 +189,36 @@ static lw_err tape_build(
     }
     LW_TRY(sweep_take(&tape->memory, sim->n_pop, sizeof *tape->pop, "tape populations", &tape->pop));
     for (int p = 0; p < sim->n_pop; p++)
-        LW_TRY(pop_plan(sim, p, steps, theta, &tape->memory, &tape->pop[p]));
+        LW_TRY(pop_plan(sim, p, steps, theta, second, &tape->memory, &tape->pop[p]));
+    if (second) LW_TRY(second_plan(sim, steps, theta, &tape->memory, &tape->second));
     return engine_need_rows(sim, steps + lw_net_delay_max(sim->net) + 1);
 }
 
-lw_err lw_tape_create(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) {
-    return lw_tape_create_segments(sim, max_steps, max_steps, NULL, theta, out);
-}
-
-lw_err lw_tape_create_segments(
-    lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop, const lw_theta *theta, lw_tape **out) {
+static lw_err create(lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop, const lw_theta *theta,
+    bool second, lw_tape **out) {
     lw_tape *tape = NULL;
     lw_err err;
     *out = NULL;
     LW_TRY_TO(lw_alloc(1, sizeof *tape, "tape", &tape), done);
-    LW_TRY_TO(tape_build(tape, sim, max_steps, segment, keep_pop, theta), done);
+    LW_TRY_TO(tape_build(tape, sim, max_steps, segment, keep_pop, theta, second), done);
 done:
     err = lw_comm_agree(lw_net_comm(sim->net), err);
     if (err != LW_OK) lw_tape_destroy(&tape);
     *out = tape;
     return err;
+}
+
+lw_err lw_tape_create(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) {
+    return create(sim, max_steps, max_steps, NULL, theta, false, out);
+}
+
+lw_err lw_tape_create_second(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) {
+    return create(sim, max_steps, max_steps, NULL, theta, true, out);
+}
+
+lw_err lw_tape_create_segments(
+    lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop, const lw_theta *theta, lw_tape **out) {
+    return create(sim, max_steps, segment, keep_pop, theta, false, out);
 }
 
 void lw_tape_destroy(lw_tape **tape) {
@@ -257,6 +264,7 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
     pop->out = rec->out + at;
     if (rec->slope) pop->slope = rec->slope + at;
     engine_spike(sim, p);
+    if (rec->curve) engine_curve(sim, p, rec->curve + at);
     engine_fire(sim, p);
     if (rec->held) memcpy(rec->held + k * pop_cells(sim, p), pop->held, (size_t)pop_cells(sim, p));
     engine_emit(sim, p, tape->t0 + t);

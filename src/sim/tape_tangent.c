@@ -73,7 +73,9 @@ static void pop_push(lw_tape *tape, int p, int64_t t, const double *direction) {
     a.out_tan = sweep_ring_at(&room->local, t) + (size_t)pop->view.lid_begin * room->local.row_bytes;
     a.coef_tan =
         direction && sweep_has_params(tape->theta, p) ? (const double *const *)&room->coef[room->coef_begin[p]] : NULL;
+    if (tape->second) second_keep_before(tape, p, t);
     pop->kernel->update_tan(&a);
+    if (tape->second) second_keep_after(tape, p, t);
     pop->kernel->fire_tan(&a);
 }
 
@@ -90,6 +92,7 @@ static void step_push(
                     sweep_ring_at(local, t) + (size_t)sim->pop[p].view.lid_begin * local->row_bytes);
         }
         if (t + 1 == end) tangents_push(tape, level, begin, end);
+        if (t + 1 == end && tape->second) second_keep_slots(tape, begin, end);
     }
 }
 

@@ -4,6 +4,7 @@
  * surrogate), the tangent is the derivative (smooth spikes, central differences), gradients do not depend on ranks,
  * lanes add, float is close to double.
  */
+#include "sweep_direction.h"
 #include "sweep_net.h"
 #include "world.h"
 
@@ -33,36 +34,6 @@ static void arrays_free(arrays *a) {
 }
 
 /* ------------------------------------------------------------------ directions, all keyed by gid */
-
-static double theta_scale(const bench *b, const bench_drive *d, const lw_theta_block *block) {
-    if (block->is_weight) return d->weight;
-    if (block->is_delay) return 0.05;
-    double value = fabs(lw_net_pop(b->net, block->pop).model->param[block->param].value);
-    return value > 0 ? 0.05 * value : 0.05;
-}
-
-static double *theta_direction(const bench *b, const bench_drive *d, uint64_t stream) {
-    double *v = calloc((size_t)b->theta->n_local + 1, sizeof *v);
-    for (int i = 0; i < b->theta->n_blocks; i++) {
-        const lw_theta_block *block = &b->theta->block[i];
-        double scale = theta_scale(b, d, block);
-        if (block->pop >= 0) {
-            lw_pop_view pop = lw_net_pop(b->net, block->pop);
-            for (int64_t j = 0; j < block->count; j++)
-                v[block->offset + j] = scale * key_normal(stream, pop.gid[j], 1000 + block->param);
-            continue;
-        }
-        lw_edge *edge;
-        int64_t *number, n;
-        CHECK_OK(lw_net_edges(b->net, block->proj, &edge, &number, &n));
-        for (int64_t j = 0; j < n; j++)
-            v[block->offset + number[j]] = scale * key_normal(stream, edge[j].target * 1000 + edge[j].source,
-                                                       block->proj * 100 + block->is_delay * 50 + edge[j].order);
-        lw_free(edge);
-        lw_free(number);
-    }
-    return v;
-}
 
 /* State directions are of the size of the change that a weight makes, but move potentials by no more than a mV or so
  * and gates by no more than 0.01. */
