@@ -24,6 +24,9 @@ typedef struct lw_batch_source {
     lw_err (*label)(void *payload, int64_t i, int32_t *label);
     /** Regression targets of sample i: [n_steps][n_targets]; NaN counts nowhere. */
     lw_err (*target)(void *payload, int64_t i, float *y);
+    /** Steps of sample i that are its own, 1 to n_steps: what follows is padding, which no loss and no read-out looks
+     * at. NULL: all n_steps. Asked for after input(i). */
+    int64_t (*length)(void *payload, int64_t i);
     void (*destroy)(void *payload);
 } lw_batch_source;
 

@@ -127,6 +127,7 @@ static void scatter_group(int64_t n, int64_t n_lanes, int64_t stride, const floa
 static void lane_clear(batch *b, int64_t lane, float *x) {
     const lw_batch_source *source = b->source;
     b->present[lane] = 0;
+    b->steps[lane] = b->n_steps;
     memset(x, 0, (size_t)(b->n_steps * source->n_channels) * sizeof *x);
     if (b->label)
         for (int64_t i = 0; i < b->n_rows; i++)
@@ -140,6 +141,8 @@ static lw_err lane_load(batch *b, int64_t lane, int64_t sample, float *x) {
     const lw_batch_source *source = b->source;
     b->present[lane] = 1;
     LW_TRY(source->input(source->payload, sample, x));
+    int64_t length = source->length ? source->length(source->payload, sample) : b->n_steps;
+    b->steps[lane] = length < 1 ? 1 : length < b->n_steps ? length : b->n_steps;
     if (b->target) {
         LW_TRY(source->target(source->payload, sample, b->one_target));
         scatter(b->n_steps * source->n_targets, b->width, b->one_target, b->target + lane);
