@@ -146,6 +146,7 @@ failed:
 
 void pass_destroy(pass **p) {
     if (!*p) return;
+    pass_crew_destroy(&(*p)->crew);
     lw_tape_destroy(&(*p)->tape);
     lw_sim_destroy(&(*p)->sim);
     rates_destroy(&(*p)->rates);

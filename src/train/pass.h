@@ -34,6 +34,7 @@ typedef struct pass {
     lw_pool *pool;   /* where the gradient of the sweep in work is gathered */
     const lw_theta *pool_theta;
     int32_t n_ready;         /* blocks of theta on their way over the replicas */
+    struct crew *crew;       /* of the first pass of a team: its threads, from the first pass_together on */
     double counted, samples; /* of the loaded batch, all replicas */
 } pass;
 
@@ -79,6 +80,9 @@ double pass_tally_rate(const pass *p, double spikes, double samples);
  * than one, a replica is one rank. An error of any comes back with its message. **Local**. */
 lw_err pass_together(
     pass *const *team, int n, lw_err (*work)(pass *p, void *payload), void *const *payload) LW_MUST_CHECK;
+
+/** The threads of a team end with its first pass. */
+void pass_crew_destroy(struct crew **crew);
 
 /** Forward passes over samples list[0..n) (NULL: 0..n-1), shared by the replicas and by the passes of the team. visit
  * (may be NULL) is called after every piece of a pass, in its thread. The tally comes back summed. **Collective** over
