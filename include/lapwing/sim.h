@@ -298,8 +298,10 @@ int64_t lw_tape_steps(const lw_tape *tape);
 const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t);
 
 /** Adds the derivative of the loss with respect to the values emitted by population `pop` at step t into out_adj, real
- * [n_local, width]. Called once per population and step, t descending; populations that nothing learned (nor
- * state0_adj) lies upstream of are left out. Returns true when it added something. */
+ * [n_local, width]. Called once per population and step, t descending (where windows overlap, within each block);
+ * populations that nothing learned (nor state0_adj) lies upstream of are left out. Returns true when it added
+ * something.
+ */
 typedef struct lw_tape_seed {
     void *payload;
     bool (*seed)(void *payload, int pop, int64_t t, void *out_adj);
@@ -310,8 +312,13 @@ typedef struct lw_tape_seed {
      * the recording began there; no seed is asked for earlier steps. state0_adj is of the state before it. 0: all. */
     int64_t first;
     /* > 0: truncated: no adjoint passes from a window of so many steps to the one before it, as if the recording began
-     * anew at each multiple of `window` (with the state that was reached) */
+     * anew at each multiple of `window` (with the state that was reached). A window as long as the recording truncates
+     * nothing */
     int64_t window;
+    /* 0: `window`. Else 1 to window: the seeds of the steps [m stride, (m + 1) stride) pass down to step
+     * (m + 1) stride - window, so that each reaches back between window - stride + 1 and window steps, its own
+     * included. The sweep is made window / stride times (rounded up) */
+    int64_t stride;
 } lw_tape_seed;
 /** Adjoint sweep. **Collective**. grad: [theta->n_local] doubles, accumulated (not zeroed). state0_adj: NULL, or per
  * population and state variable arrays [n_local, width] (double) that receive the derivative with respect to the state

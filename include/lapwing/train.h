@@ -142,8 +142,10 @@ typedef struct lw_train_spec {
     /* the first so many steps of a sequence run without gradient: the sweep back ends there. 0: none; below the number
      * of steps. Losses and rates count them as ever (lw_loss.skip leaves them out) */
     int64_t burn_in;
-    /* > 0: truncated backpropagation: gradients flow within windows of so many steps, the state is carried on */
-    int64_t window;
+    /* > 0: truncated backpropagation: gradients flow within windows of so many steps, the state is carried on; a window
+     * as long as the sequence truncates nothing. stride: windows end every so many steps, 1 to window; 0: window. The
+     * losses of a stride's steps pass back to the beginning of the window that ends with them */
+    int64_t window, stride;
     /* > 0: bytes that the tapes of a process may take. Where a whole sequence does not fit, it is recorded in segments
      * and each is run twice (lw_tape_create_segments) */
     int64_t memory;

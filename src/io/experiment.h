@@ -57,6 +57,8 @@ lw_err experiment_window(
 /** Key `synapse` of a projection whose weight and delay are known (experiment_synapse.c); nothing when absent. */
 lw_err experiment_synapse(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) LW_MUST_CHECK;
 
+/** Keys of the section train on how the gradient is made (experiment_learning.c). */
+lw_err experiment_learning(const yaml_tree_node *train, lw_train_spec *t) LW_MUST_CHECK;
 /** Key `initialize` of the section train (experiment_initialize.c); nothing when absent. */
 lw_err experiment_initialize(reader *r, const yaml_tree_node *train) LW_MUST_CHECK;
 

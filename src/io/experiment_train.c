@@ -203,8 +203,7 @@ lw_err experiment_train(reader *r) {
     LW_TRY(loss(r, map, &t->loss));
     LW_TRY(optimizer(map, &t->optimizer));
     LW_TRY(groups(r, map, &t->optimizer));
-    LW_TRY(yaml_int(map, "truncate", false, 0, INT32_MAX, &t->window));
-    LW_TRY(yaml_int(map, "burn_in", false, 0, INT32_MAX, &t->burn_in));
+    LW_TRY(experiment_learning(map, t));
     int64_t batch = 32, replicas = 1, seed = (int64_t)r->x->net.seed;
     int precision = 0;
     t->epochs = 10;

@@ -129,13 +129,13 @@ const void *segment_output(const lw_tape *tape, int p, int64_t t) {
 lw_err segment_load(lw_tape *tape, int64_t end) {
     lw_sim *sim = tape->sim;
     tape_segments *s = tape->segments;
-    int64_t begin = end - s->length; /* only the last segment may be shorter, and that one is there */
+    int64_t begin = (end - 1) / s->length * s->length;
     if (!s->again) memcpy(s->spike_count, sim->spike_count, (size_t)lw_net_n_local(sim->net) * sizeof *s->spike_count);
     s->again = true;
     sim->step = tape->t0 + begin;
     snapshot_move(sim, false, snapshot_of(tape, begin));
     engine_lag_forget(sim);
-    return tape_record(tape, begin, end);
+    return tape_record(tape, begin, begin + s->length < tape->n_steps ? begin + s->length : tape->n_steps);
 }
 
 void segments_end(lw_tape *tape) {

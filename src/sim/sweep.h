@@ -175,7 +175,7 @@ void segment_note(lw_tape *tape, int64_t t);
 void segment_emit(lw_tape *tape, int p, int64_t t);
 /** What a kept population emitted at recorded step t. */
 const void *segment_output(const lw_tape *tape, int p, int64_t t);
-/** Go back and record the segment that ends at recorded step `end` again. **Collective**. */
+/** Record the segment that holds recorded step end - 1 again. **Collective**. */
 lw_err segment_load(lw_tape *tape, int64_t end) LW_MUST_CHECK;
 /** Spike counts as they were before anything was run again. */
 void segments_end(lw_tape *tape);

@@ -65,22 +65,50 @@ static void inputs_back(lw_tape *tape, int p, int64_t t, int64_t first) {
     }
 }
 
-/* First step that adjoints of step t reach. */
-static int64_t window_begin(const lw_tape_seed *seed, int64_t t) {
-    int64_t first = seed ? seed->first : 0;
-    if (!seed || seed->window <= 0) return first;
-    int64_t begin = t / seed->window * seed->window;
-    return begin > first ? begin : first;
+/* What is done of a truncated sweep in one turn. Block m, steps [m stride, (m + 1) stride), is seeded by itself and its
+ * adjoints reach back for a window's length from its end. Windows that do not overlap go down together: the blocks
+ * number, number + turns, number + 2 turns ... in turn `number`. */
+typedef struct turn {
+    int64_t first, window, stride; /* window 0: one block without an end */
+    int64_t number, turns;
+} turn;
+
+/* Where adjoints stand when the steps [.., t] are still to be done. */
+typedef struct reach {
+    int64_t least; /* nothing passes below this step */
+    int64_t seeds; /* steps from here on, up to t, are seeded */
+    bool empty;    /* between two windows: no adjoint lives from t down to `least` */
+} reach;
+
+static turn turn_begin(const lw_tape *tape, const lw_tape_seed *seed) {
+    turn u = {.first = seed ? seed->first : 0, .turns = 1};
+    if (!seed || seed->window <= 0 || seed->window >= tape->n_steps) return u;
+    u.window = seed->window;
+    u.stride = seed->stride > 0 ? seed->stride : seed->window;
+    u.turns = (u.window + u.stride - 1) / u.stride;
+    return u;
 }
 
-static void pop_back(lw_tape *tape, int p, int64_t t, const lw_tape_seed *seed, double *grad) {
+static reach reach_of(const turn *u, int64_t t) {
+    reach r = {.least = u->first, .seeds = u->first};
+    if (u->window == 0) return r;
+    int64_t period = u->turns * u->stride, top = (u->number + 1) * u->stride;
+    if (t >= top) top += (t - top) / period * period + period; /* end of the lowest block of this turn above t */
+    r.empty = t < top - u->window;
+    r.seeds = top - u->stride;
+    r.least = r.empty ? top - period : top - u->window;
+    if (r.least < u->first) r.least = u->first;
+    return r;
+}
+
+static void pop_back(lw_tape *tape, int p, int64_t t, const reach *r, const lw_tape_seed *seed, double *grad) {
     lw_sim *sim = tape->sim;
     tape_room *room = tape->room;
     engine_pop *pop = &sim->pop[p];
     tape_point at;
     void *state[SWEEP_MAX], *input[SWEEP_MAX];
     char *out_adj = sweep_ring_at(&room->local, t) + (size_t)pop->view.lid_begin * room->local.row_bytes;
-    if (seed) (void)seed->seed(seed->payload, p, t, out_adj);
+    if (seed && t >= r->seeds) (void)seed->seed(seed->payload, p, t, out_adj);
     for (int i = 0; i < pop->model->n_state; i++)
         state[i] = room->state[room->state_begin[p] + i];
     for (int i = 0; i < pop->model->n_input; i++)
@@ -93,12 +121,12 @@ static void pop_back(lw_tape *tape, int p, int64_t t, const lw_tape_seed *seed, 
     pop->kernel->fire_adj(&a);
     pop->kernel->update_adj(&a);
     if (grad) sweep_grad_add(sim, tape->theta, &room->grad, p, tape->t0 + t, room->input, grad);
-    int64_t first = window_begin(seed, t);
-    inputs_back(tape, p, t, first);
-    lag_back(sim, &room->lag, p, t, first, tape->t0, &room->slot, room->active, (void *const *)input, grad);
+    inputs_back(tape, p, t, r->least);
+    lag_back(sim, &room->lag, p, t, r->least, tape->t0, &room->slot, room->active, (void *const *)input, grad);
 }
 
-static void epoch_back(lw_tape *tape, int64_t begin, int64_t end, const lw_tape_seed *seed, double *grad) {
+static void epoch_back(
+    lw_tape *tape, int64_t begin, int64_t end, const reach *r, const lw_tape_seed *seed, double *grad) {
     lw_sim *sim = tape->sim;
     tape_room *room = tape->room;
     epoch_collect(tape, begin, end);
@@ -108,7 +136,7 @@ static void epoch_back(lw_tape *tape, int64_t begin, int64_t end, const lw_tape_
             if (sim->n_levels > 1)
                 sweep_pull(sim, level, sim->width, slots, sweep_ring_at(&room->local, t), room->packed);
             for (int p = 0; p < sim->n_pop; p++)
-                if (sim->pop[p].view.level == level && room->active[p]) pop_back(tape, p, t, seed, grad);
+                if (sim->pop[p].view.level == level && room->active[p]) pop_back(tape, p, t, r, seed, grad);
         }
         if (sim->n_levels > 1) memset(slots, 0, (size_t)room->slot.n * room->slot.row_bytes);
     }
@@ -130,14 +158,52 @@ static void params_back(lw_tape *tape, double *grad) {
     }
 }
 
-lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, double *const *const *state0_adj) {
+/* All steps of one turn. Collective. */
+static lw_err turn_back(lw_tape *tape, const turn *u, const lw_tape_seed *seed, double *grad) {
     lw_sim *sim = tape->sim;
+    tape_room *room = tape->room;
+    for (int64_t end = tape->n_steps; end > u->first;) {
+        reach r = reach_of(u, end - 1);
+        int64_t begin = (end - 1) / sim->epoch * sim->epoch;
+        if (r.empty) { /* panels hold steps without a gap */
+            if (grad) sweep_grad_end(sim, tape->theta, &room->grad, NULL, grad);
+            end = r.least;
+            continue;
+        }
+        if (end <= tape->begin || end > tape->end) { /* panels look at the history, which goes back now */
+            if (grad) sweep_grad_end(sim, tape->theta, &room->grad, NULL, grad);
+            LW_TRY(segment_load(tape, end));
+        }
+        if (begin < r.least) begin = r.least;
+        epoch_back(tape, begin, end, &r, seed, grad);
+        end = begin;
+        if (end == r.least && end > u->first) { /* a window is done: what is earlier knows nothing of it */
+            lag_back_end(sim, &room->lag, r.least, tape->t0, room->active, grad);
+            tape_room_cut(tape);
+        }
+    }
+    return LW_OK;
+}
+
+static lw_err seed_check(const lw_tape *tape, const lw_tape_seed *seed) {
     int64_t first = seed ? seed->first : 0;
-    LW_TRY(tape_check(tape));
     LW_CHECK(first >= 0 && first <= tape->n_steps, LW_EUSE, "the sweep ends at step %lld, allowed are 0 to %lld",
         (long long)first, (long long)tape->n_steps);
+    LW_CHECK(!seed || seed->stride == 0 || (seed->stride > 0 && seed->stride <= seed->window), LW_EUSE,
+        "windows of %lld steps begin every %lld, allowed are 1 to %lld", (long long)seed->window,
+        (long long)seed->stride, (long long)seed->window);
+    return LW_OK;
+}
+
+lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, double *const *const *state0_adj) {
+    lw_sim *sim = tape->sim;
+    LW_TRY(tape_check(tape));
+    LW_TRY(seed_check(tape, seed));
     LW_TRY(tape_room_ready(tape));
     tape_room *room = tape->room;
+    turn u = turn_begin(tape, seed);
+    LW_CHECK(
+        !state0_adj || u.turns == 1, LW_EUSE, "adjoints of the first state and overlapping windows exclude each other");
     for (int p = 0; p < sim->n_pop; p++)
         room->active[p] = state0_adj && state0_adj[p];
     sweep_reach(sim, grad ? tape->theta : NULL, room->active);
@@ -146,26 +212,18 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
             dense_pack(sim, &sim->proj[k], room->packed_weight[k]);
     lw_sim_stats stats = sim->stats;
     unsigned mode = engine_fp_begin();
-    for (int64_t end = tape->n_steps; end > first;) {
-        int64_t begin = (end - 1) / sim->epoch * sim->epoch;
-        if (end == tape->begin) { /* panels look at the history, which goes back now */
+    for (; u.number < u.turns; u.number++) {
+        if (u.number > 0) {
             if (grad) sweep_grad_end(sim, tape->theta, &room->grad, NULL, grad);
-            LW_TRY(segment_load(tape, end));
-        }
-        int64_t least = window_begin(seed, end - 1);
-        if (begin < least) begin = least;
-        epoch_back(tape, begin, end, seed, grad);
-        end = begin;
-        if (end == least && end > first) { /* a window is done: what is earlier knows nothing of it */
-            lag_back_end(sim, &room->lag, least, tape->t0, room->active, grad);
             tape_room_cut(tape);
         }
+        LW_TRY(turn_back(tape, &u, seed, grad));
+        lag_back_end(sim, &room->lag, u.first, tape->t0, room->active, grad);
     }
     if (tape->segments) { /* what was run again does not count again */
         sim->stats = stats;
         segments_end(tape);
     }
-    lag_back_end(sim, &room->lag, first, tape->t0, room->active, grad);
     if (grad) sweep_grad_end(sim, tape->theta, &room->grad, seed, grad);
     engine_fp_end(mode);
     if (grad && tape->theta) params_back(tape, grad);

@@ -35,6 +35,9 @@ static lw_err spec_check(const lw_grid *grid, const lw_net *net, const lw_train_
         (long long)least, grid->replicas, n_shares, spec->lanes > 0 ? spec->lanes : 1);
     LW_CHECK(spec->window >= 0, LW_EUSE, "truncate is %lld steps, allowed are numbers from 0 (not truncated)",
         (long long)spec->window);
+    LW_CHECK(spec->stride >= 0 && spec->stride <= spec->window, LW_EUSE,
+        "truncate has the stride %lld, allowed are 1 to the window of %lld steps", (long long)spec->stride,
+        (long long)spec->window);
     LW_CHECK(spec->memory >= 0, LW_EUSE, "memory is %lld bytes, allowed are numbers from 0 (no limit)",
         (long long)spec->memory);
     LW_CHECK(loss->pop >= 0 && loss->pop < n_pop, LW_EUSE, "read-out population is number %d, allowed are 0 to %d",
@@ -205,7 +208,8 @@ bool pass_seed(void *payload, int pop, int64_t t, void *out_adj) {
 }
 
 lw_err pass_backward(pass *p, double *grad) {
-    lw_tape_seed seed = {.payload = p, .seed = pass_seed, .first = p->spec.burn_in, .window = p->spec.window};
+    lw_tape_seed seed = {
+        .payload = p, .seed = pass_seed, .first = p->spec.burn_in, .window = p->spec.window, .stride = p->spec.stride};
     return lw_tape_backward(p->tape, &seed, grad, NULL);
 }
 

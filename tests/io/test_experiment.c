@@ -329,6 +329,15 @@ TEST(training_section) {
     refused(TRAIN "memory: 4}\n", "train.memory: found \"4\"", "GB");
     refused(TRAIN "memory: -4 GB}\n", "train.memory: found \"-4 GB\"", "positive");
     refused(TRAIN "truncate: -1}\n", "train.truncate: found \"-1\"", "0 to");
+    refused(TRAIN "truncate: {stride: 2}}\n", "train.truncate", "window");
+    refused(TRAIN "truncate: {window: 10, stride: 11}}\n", "train.truncate.stride: found \"11\"", "1 to 10");
+    refused(TRAIN "truncate: {window: 10, stride: 0}}\n", "train.truncate.stride: found \"0\"", "1 to 10");
+    refused(TRAIN "truncate: {window: 0}}\n", "train.truncate.window: found \"0\"", "1 to");
+    refused(TRAIN "truncate: {windows: 9}}\n", "train.truncate.windows", "window");
+    x = parsed(TRAIN "truncate: {window: 100, stride: 50}}\n", 0, NULL);
+    if (!x) return;
+    CHECK(x->train.window == 100 && x->train.stride == 50);
+    lw_experiment_destroy(&x);
     refused(TRAIN "burn_in: -1}\n", "train.burn_in: found \"-1\"", "0 to");
     refused(TRAIN "groups: {match: a}}\n", "train.groups", "a list such as");
     refused(TRAIN "groups: [{lr: 1}]}\n", "train.groups[0]", "match");

@@ -485,6 +485,107 @@ TEST(windows_are_recordings_of_their_own) {
     lw_comm_stop(&world);
 }
 
+/* Seeds of the steps [low, high) only. */
+typedef struct some_steps {
+    linear_loss loss;
+    int64_t low, high;
+} some_steps;
+
+static bool some_adjoint(void *payload, int pop, int64_t t, void *out_adj) {
+    some_steps *s = payload;
+    return t >= s->low && t < s->high && loss_adjoint(&s->loss, pop, t, out_adj);
+}
+
+/* Overlapping windows: every block of `stride` steps is a sweep of its own, made here on a recording that begins with
+ * its window. With windows that touch nothing changes in any bit; a window as long as the recording gives the whole
+ * gradient. Whole tapes and segments, with and without a first step. */
+TEST(overlapping_windows) {
+    lw_comm *world = world_start(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, some_model());
+    static const struct {
+        int64_t window, stride, first;
+    } cases[] = {{4, 2, 0}, {7, 3, 0}, {6, 5, 4}, {9, 1, 0}, {STEPS - 1, 8, 3}, {5, 4, 0}};
+    for (int kind = BENCH_RECURRENT; kind <= BENCH_LAG; kind++)
+        for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+            int64_t window = cases[k].window, stride = cases[k].stride;
+            lw_sim_options o = bench_options(&drive, 2);
+            bench b = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+            lw_tape *tape = NULL;
+            int64_t n = b.theta->n_local;
+            double *grad = calloc((size_t)n + 1, sizeof *grad), *wanted = calloc((size_t)n + 1, sizeof *wanted);
+            CHECK_OK(lw_tape_create_segments(b.sim, STEPS, k % 2 ? STEPS : 6, NULL, b.theta, &tape));
+            CHECK_OK(lw_sim_advance(b.sim, BEFORE, NULL));
+            CHECK_OK(lw_tape_forward(tape, STEPS));
+            linear_loss loss = {.b = &b};
+            lw_tape_seed seed = {
+                .payload = &loss, .seed = loss_adjoint, .window = window, .stride = stride, .first = cases[k].first};
+            CHECK_OK(lw_tape_backward(tape, &seed, grad, NULL));
+            for (int64_t at = 0; at < STEPS; at += stride) {
+                int64_t end = at + stride, begin = end - window > cases[k].first ? end - window : cases[k].first;
+                if (end > STEPS) end = STEPS;
+                if (end <= cases[k].first) continue;
+                bench late = bench_create(world, (bench_kind)kind, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+                lw_tape *late_tape = NULL;
+                CHECK_OK(lw_tape_create(late.sim, end - begin, late.theta, &late_tape));
+                CHECK_OK(lw_sim_advance(late.sim, BEFORE + begin, NULL));
+                CHECK_OK(lw_tape_forward(late_tape, end - begin));
+                some_steps part = {.loss = {.b = &late, .shift = begin}, .low = at - begin, .high = end - begin};
+                lw_tape_seed late_seed = {.payload = &part, .seed = some_adjoint};
+                CHECK_OK(lw_tape_backward(late_tape, &late_seed, wanted, NULL));
+                lw_tape_destroy(&late_tape);
+                bench_destroy(&late);
+            }
+            double scale = norm(n, wanted);
+            CHECK(scale > 0 || n == 0);
+            for (int64_t i = 0; i < n; i++)
+                CHECK_CLOSE(grad[i], wanted[i], 1e-12 * scale);
+            free(grad), free(wanted);
+            lw_tape_destroy(&tape);
+            bench_destroy(&b);
+        }
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+static double *windowed(const lw_comm *world, const bench_drive *drive, int64_t window, int64_t stride, int64_t *n) {
+    lw_sim_options o = bench_options(drive, 2);
+    bench b = bench_create(world, BENCH_RECURRENT, drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+    lw_tape *tape = record(&b, STEPS);
+    double *grad = calloc((size_t)b.theta->n_local + 1, sizeof *grad);
+    linear_loss loss = {.b = &b};
+    lw_tape_seed seed = {.payload = &loss, .seed = loss_adjoint, .window = window, .stride = stride};
+    CHECK_OK(lw_tape_backward(tape, &seed, grad, NULL));
+    *n = b.theta->n_local;
+    lw_tape_destroy(&tape);
+    bench_destroy(&b);
+    return grad;
+}
+
+TEST(windows_that_touch_or_cover_change_no_bit) {
+    lw_comm *world = world_start(), *self = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    bench_drive drive = bench_drive_of(self, some_model());
+    static const int64_t pair[][2][2] = {{{6, 0}, {6, 6}}, {{0, 0}, {STEPS, 7}}, {{0, 0}, {STEPS + 9, 1}}};
+    for (size_t k = 0; k < sizeof pair / sizeof *pair; k++) {
+        int64_t n = 0;
+        double *a = windowed(world, &drive, pair[k][0][0], pair[k][0][1], &n);
+        double *b = windowed(world, &drive, pair[k][1][0], pair[k][1][1], &n);
+        for (int64_t i = 0; i < n; i++)
+            CHECK(a[i] == b[i]);
+        free(a), free(b);
+    }
+    lw_sim_options o = bench_options(&drive, 2);
+    bench b = bench_create(world, BENCH_RECURRENT, &drive, &o, LW_PARTITION_ROUND_ROBIN, 0);
+    lw_tape *tape = record(&b, STEPS);
+    lw_tape_seed seed = {.seed = loss_adjoint, .window = 5, .stride = 6};
+    CHECK_FAILS(lw_tape_backward(tape, &seed, NULL, NULL), LW_EUSE, "allowed are 1 to 5");
+    lw_tape_destroy(&tape);
+    bench_destroy(&b);
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
 /* A tape in segments has the outputs, the statistics and the gradient of a whole one, also when the sweep ends early.
  */
 TEST(segments_give_the_same) {
@@ -642,5 +743,6 @@ TEST(memory_is_predicted) {
 
 CHECK_MAIN(CASE(adjoint_is_transpose), CASE(adjoint_of_many_steps), CASE(tangent_is_derivative),
     CASE(gradient_on_any_ranks), CASE(sweep_ends_early), CASE(segments_give_the_same),
-    CASE(windows_are_recordings_of_their_own), CASE(lanes_add), CASE(float_is_close_to_double),
+    CASE(windows_are_recordings_of_their_own), CASE(overlapping_windows),
+    CASE(windows_that_touch_or_cover_change_no_bit), CASE(lanes_add), CASE(float_is_close_to_double),
     CASE(memory_is_predicted))
