@@ -101,6 +101,179 @@ TEST(alif_between_spikes) {
     CHECK(spikes > 20);
 }
 
+/* ------------------------------------------------------------------ models of learning */
+
+/* arriving spikes of the next tests: weight in step n, 0 mostly */
+static double arrival(int n) {
+    return n % 23 == 4 ? 0.7 : n % 31 == 17 ? -0.4 : n % 41 == 8 ? 1.1 : 0;
+}
+
+/* potential: w (1 - exp(-t/tau)) of every spike, less the leak, from the last reset on; held after it */
+TEST(iaf_integrates) {
+    enum { STEPS = 600 };
+    const long double h = 0.5L, tau = 5, leak = 0.004L;
+    int spikes = 0, held = 0;
+    start("iaf", 0.5);
+    param("leak", 0.004);
+    param("v_reset", -0.2);
+    param("t_ref", 2);
+    ready();
+    long double base = 0;
+    int from = 0;
+    for (int n = 1; n <= STEPS; n++) {
+        b.input.room[0][0] = arrival(n);
+        bool fired = step(), free = held == 0;
+        /* what the current, decayed since it came, moved from step `from` on */
+        long double v = base - (n - from) * h * leak;
+        for (int k = 1; k < n; k++) {
+            int begin = k > from ? k : from;
+            v += (long double)arrival(k) * (expl(-(begin - k) * h / tau) - expl(-(n - k) * h / tau));
+        }
+        if (!free) {
+            v = -0.2L;
+            from = n;
+            base = v;
+            held--;
+        }
+        CHECK(fired == (free && v >= 1));
+        if (fired) {
+            base = v = -0.2L;
+            from = n;
+            held = 4;
+            spikes++;
+        }
+        CHECK_CLOSE(state("v")[0], (double)v, 1e-12);
+    }
+    CHECK(spikes > 5);
+}
+
+/* u = bias + sum of alpha functions of arrivals - sum of exponentials of own spikes; nothing is reset */
+TEST(srm_sums_kernels) {
+    enum { STEPS = 600 };
+    static int own[STEPS];
+    const long double h = 0.5L, tau = 5, tau_ref = 10;
+    int spikes = 0;
+    start("srm", 0.5);
+    param("bias", 0.3);
+    param("eta", 0.8);
+    ready();
+    for (int n = 1; n <= STEPS; n++) {
+        b.input.room[0][0] = arrival(n);
+        bool fired = step();
+        long double e = 0, r = 0;
+        for (int k = 1; k <= n; k++) {
+            long double t = (n - k) * h;
+            e += (long double)arrival(k) * (t / tau) * expl(1 - t / tau);
+        }
+        for (int k = 0; k < spikes; k++)
+            r += 0.8L * expl(-(n - own[k]) * h / tau_ref);
+        CHECK_CLOSE(state("e")[0], (double)e, 1e-12);
+        CHECK(fired == (0.3L + e - r >= 1));
+        if (fired) own[spikes++] = n;
+        CHECK_CLOSE(state("r")[0], (double)(r + (fired ? 0.8L : 0)), 1e-12);
+    }
+    CHECK(spikes > 5);
+}
+
+/* between spikes the pair (v, w) is multiplied by one matrix; a spike takes v_th off v and adds b to w */
+TEST(adlif_is_linear_between_spikes) {
+    const long double beta = expl(-1 / 20.0L), rho = expl(-1 / 100.0L), a = 1.5L;
+    long double v = 0, w = 0;
+    int spikes = 0;
+    start("adlif", 1);
+    param("a", 1.5);
+    ready();
+    for (int n = 1; n <= 2000; n++) {
+        b.input.room[0][0] = n < 1500 ? 4 : 0;
+        bool fired = step();
+        long double x = n < 1500 ? 4 : 0, last = v;
+        v = beta * last + (1 - beta) * (x - w);
+        w = (1 - rho) * a * beta * last + (rho - (1 - rho) * a * (1 - beta)) * w + (1 - rho) * a * (1 - beta) * x;
+        CHECK(fired == (v >= 1));
+        if (fired) {
+            v -= 1;
+            w += 0.5L;
+            spikes++;
+        }
+        CHECK_CLOSE(state("v")[0], (double)v, 1e-11);
+        CHECK_CLOSE(state("w")[0], (double)w, 1e-11);
+    }
+    CHECK(spikes > 20);
+}
+
+/* the hard reset of cuba_lif: response since the last reset, started from v_reset, held for t_ref */
+TEST(cuba_lif_hard_forgets) {
+    const long double alpha = expl(-1 / 5.0L), beta = expl(-1 / 20.0L);
+    long double i = 0, v = 0;
+    int spikes = 0, held = 0;
+    start("cuba_lif_hard", 1);
+    param("v_reset", -0.1);
+    param("t_ref", 3);
+    ready();
+    for (int n = 1; n <= 500; n++) {
+        b.input.room[0][0] = 8 * fabs(arrival(n));
+        bool fired = step();
+        i = alpha * i + 8 * fabsl((long double)arrival(n));
+        if (held == 0) v = beta * v + (1 - beta) * i;
+        CHECK(fired == (held == 0 && v >= 1));
+        if (held > 0) held--;
+        if (fired) {
+            v = -0.1L;
+            held = 3;
+            spikes++;
+        }
+        CHECK_CLOSE(state("v")[0], (double)v, 1e-12);
+    }
+    CHECK(spikes > 5);
+}
+
+/* what was sent stays within v_th of the activation and is sent whole; with v_th = 0 it is the activation */
+TEST(sigma_delta_follows) {
+    const double thresholds[] = {0.3, 0};
+    for (int c = 0; c < 2; c++) {
+        double sum = 0, received = 0;
+        int sent = 0;
+        start("sigma_delta", 1);
+        param("v_th", thresholds[c]);
+        param("bias", 0.1);
+        param("slope", 0.25);
+        ready();
+        for (int n = 1; n <= 400; n++) {
+            b.input.room[0][0] = 0.2 * sin(0.05 * n) + arrival(n) * (n % 2 ? 1 : -1);
+            step();
+            sum += b.input.room[0][0];
+            double z = sum + 0.1, act = z < 0 ? 0.25 * z : z, y = b.out.room[0][0];
+            received += y;
+            CHECK(y == 0 || fabs(y) >= thresholds[c]);
+            CHECK(fabs(act - received) < thresholds[c] + 1e-12);
+            if (y != 0) {
+                CHECK_CLOSE(received, act, 1e-12);
+                sent++;
+            }
+        }
+        CHECK(c == 0 ? sent > 20 && sent < 200 : sent > 390);
+    }
+}
+
+/* spikes so far = the largest activation so far in quanta (while one per step is enough) */
+TEST(sigma_delta_spikes_count_growth) {
+    double sum = 0, top = 0;
+    int sent = 0;
+    start("sigma_delta_spike", 1);
+    param("quantum", 0.5);
+    param("v_th", 0.5);
+    param("slope", 0);
+    ready();
+    for (int n = 1; n <= 400; n++) {
+        b.input.room[0][0] = 0.4 * sin(0.05 * n) + 0.01;
+        sent += step();
+        sum += b.input.room[0][0];
+        top = fmax(top, sum);
+        CHECK_INT(sent, (int)floor(top / 0.5));
+    }
+    CHECK(sent > 20);
+}
+
 /* constant current: t_ref + tau ln((V_inf - V_reset)/(V_inf - V_th)), up to the grid */
 TEST(rate_under_constant_current) {
     const char *const names[] = {"lif", "lif_exp", "lif_alpha", "lif_delta"};
@@ -418,7 +591,9 @@ TEST(exponential_is_accurate) {
     CHECK(lw_kernel_exp(-INFINITY) < 1e-307 && lw_kernel_exp(-INFINITY) > 0);
 }
 
-CHECK_MAIN(CASE(currents_superpose), CASE(jumps_decay), CASE(alif_between_spikes), CASE(rate_under_constant_current),
+CHECK_MAIN(CASE(currents_superpose), CASE(jumps_decay), CASE(alif_between_spikes), CASE(iaf_integrates),
+    CASE(srm_sums_kernels), CASE(adlif_is_linear_between_spikes), CASE(cuba_lif_hard_forgets),
+    CASE(sigma_delta_follows), CASE(sigma_delta_spikes_count_growth), CASE(rate_under_constant_current),
     CASE(mat_spikes), CASE(adaptation_between_spikes), CASE(gif_escapes), CASE(conductances_converge),
     CASE(adex_follows_its_reference), CASE(adex_does_not_overflow), CASE(izhikevich_by_hand),
     CASE(hodgkin_huxley_follows_its_reference), CASE(parrots_repeat), CASE(exponential_is_accurate))

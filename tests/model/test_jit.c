@@ -34,6 +34,47 @@ static int files_in_folder(bool remove_them) {
     return n;
 }
 
+/* update, fire and their adjoints: every array they leave has the same bits */
+static void same_derivatives(const lw_model *a, const lw_model *b) {
+    const lw_model *model[2] = {a, b};
+    static bench *const at[2] = {&one, &two};
+    static bench_arrays input_adj[2], coef_adj[2];
+    static double slope[BENCH_ELEMENTS], seed[BENCH_ELEMENTS];
+    for (int i = 0; i < BENCH_ELEMENTS; i++) {
+        slope[i] = 0.3 + 0.01 * i;
+        seed[i] = 1 - 0.07 * i;
+    }
+    for (int k = 0; k < 2; k++) {
+        bench *x = at[k];
+        bench_start(x, model[k], 1, 0, BENCH_WIDTH, BENCH_WIDTH, 4);
+        bench_arrays_reset(&input_adj[k]);
+        bench_arrays_reset(&coef_adj[k]);
+        x->old = x->state;
+        x->in = x->input;
+        for (int s = 0; s < BENCH_ARRAYS; s++) {
+            x->old.at[s] = x->old.room[s];
+            x->in.at[s] = x->in.room[s];
+        }
+        lw_kernel_args args = bench_args(x);
+        bench_kernels(x)->update(&args);
+        memcpy(x->pre.room, x->state.room, sizeof x->pre.room);
+        memcpy(x->point_held, x->held, sizeof x->held);
+        for (int i = 0; i < BENCH_ELEMENTS; i++)
+            x->spike.room[0][i] = x->point_spike.room[0][i] = x->margin.room[0][i] >= 0 && !x->held[i];
+        memcpy(x->slope.room[0], slope, sizeof slope);
+        bench_kernels(x)->fire(&args);
+        args.state_adj = x->state.at; /* any numbers */
+        args.input_adj = input_adj[k].at;
+        args.out_adj = seed;
+        args.coef_adj = (double *const *)coef_adj[k].at;
+        bench_kernels(x)->fire_adj(&args);
+        bench_kernels(x)->update_adj(&args);
+    }
+    CHECK(memcmp(one.state.room, two.state.room, sizeof one.state.room) == 0);
+    CHECK(memcmp(input_adj[0].room, input_adj[1].room, sizeof input_adj[0].room) == 0);
+    CHECK(memcmp(coef_adj[0].room, coef_adj[1].room, sizeof coef_adj[0].room) == 0);
+}
+
 static void same_bits(const lw_model *a, const lw_model *b) {
     CHECK(a != b);
     CHECK_STR(a->key, b->key);
@@ -63,6 +104,18 @@ TEST(same_bits_as_built_in) {
     CHECK_INT(files_in_folder(false), 1);
 }
 
+TEST(models_of_learning_have_the_same_bits) {
+    const char *const names[] = {"iaf", "srm", "adlif", "cuba_lif_hard", "sigma_delta", "sigma_delta_spike"};
+    for (int m = 0; m < 6; m++) {
+        const lw_model *built_in = lw_model_builtin(names[m]), *loaded = load(built_in->text);
+        if (!loaded) continue;
+        same_bits(loaded, built_in);
+        same_derivatives(loaded, built_in);
+    }
+    CHECK_INT(files_in_folder(true), 7);
+    (void)load(lw_model_builtin("cuba_lif")->text);
+}
+
 TEST(other_text_other_object) {
     const lw_model *first = load("model a\n  state v = 0\n  update v = v + 1\n  output v");
     const lw_model *second = load("model a\n  state v = 0\n  update v = v + 2\n  output v");
@@ -86,4 +139,5 @@ TEST(failures_have_words) {
     CHECK_INT(rmdir(folder), 0);
 }
 
-CHECK_MAIN(CASE(same_bits_as_built_in), CASE(other_text_other_object), CASE(failures_have_words))
+CHECK_MAIN(CASE(same_bits_as_built_in), CASE(models_of_learning_have_the_same_bits), CASE(other_text_other_object),
+    CASE(failures_have_words))

@@ -168,7 +168,73 @@ class HardUnit(Simple):  # tests/models/ref_lif_hard.model
         return {"v": 0 * s["v"]}
 
 
-MODELS = {"relay": Relay, "li": LeakyReadout, "lif_simple": Simple, "if": Perfect, "cuba_lif": Cuba, "alif": Adaptive,
+class Integrator(Simple):
+    refractory, held = "t_ref", ["v"]
+
+    def update(self, s, x, p, dt):
+        d = torch.exp(-dt / p["tau_syn"])
+        return {"v": s["v"] + (1 - d) * s["i"] - dt * p["leak"], "i": d * s["i"] + x["x"]}
+
+    def reset(self, s, p):
+        return {"v": p["v_reset"] + 0 * s["v"]}
+
+
+class CubaHard(Cuba):
+    refractory, held = "t_ref", ["v"]
+
+    def reset(self, s, p):
+        return {"v": p["v_reset"] + 0 * s["v"]}
+
+
+class AdaptiveCurrent(Simple):
+    def update(self, s, x, p, dt):
+        beta, rho = torch.exp(-dt / p["tau_mem"]), torch.exp(-dt / p["tau_adp"])
+        v = beta * s["v"] + (1 - beta) * (x["x"] + p["bias"] - s["w"])
+        return {"v": v, "w": rho * s["w"] + (1 - rho) * p["a"] * v}
+
+    def reset(self, s, p):
+        return {"v": s["v"] - p["v_th"], "w": s["w"] + p["b"]}
+
+
+class SpikeResponse:  # the state holds what alpha functions of all past arrivals add up to
+    def update(self, s, x, p, dt):
+        d = torch.exp(-dt / p["tau_syn"])
+        return {"e": d * (s["e"] + dt * s["d"]), "d": d * s["d"] + np.e / p["tau_syn"] * x["x"], "r": torch.exp(-dt / p["tau_ref"]) * s["r"]}
+
+    def margin(self, s, p):
+        return p["bias"] + s["e"] - s["r"] - p["v_th"]
+
+    def reset(self, s, p):
+        return {"r": s["r"] + p["eta"]}
+
+
+def rectified(z, slope):
+    return torch.where(z < 0, slope * z, z)
+
+
+class SigmaDelta:
+    output = "y"
+
+    def update(self, s, x, p, dt):
+        sigma = s["sigma"] + x["x"]
+        delta = rectified(sigma + p["bias"], p["slope"]) - s["sent"]
+        y = torch.where(delta.abs() < p["v_th"], 0 * delta, delta)
+        return {"sigma": sigma, "y": y, "sent": s["sent"] + y}
+
+
+class SigmaDeltaSpike:
+    def update(self, s, x, p, dt):
+        return {"sigma": s["sigma"] + x["x"]}
+
+    def margin(self, s, p):
+        return rectified(s["sigma"] + p["bias"], p["slope"]) - s["sent"] - p["v_th"]
+
+    def reset(self, s, p):
+        return {"sent": s["sent"] + p["quantum"]}
+
+
+MODELS = {"iaf": Integrator, "cuba_lif_hard": CubaHard, "adlif": AdaptiveCurrent, "srm": SpikeResponse, "sigma_delta": SigmaDelta,
+          "sigma_delta_spike": SigmaDeltaSpike, "relay": Relay, "li": LeakyReadout, "lif_simple": Simple, "if": Perfect, "cuba_lif": Cuba, "alif": Adaptive,
           "lif_adapt": ExponentialAdaptive, "izhikevich": Izhikevich, "lif_delta": Delta, "lif": Exponential, "ref_lif_hard": HardUnit}
 
 

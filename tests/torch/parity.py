@@ -61,8 +61,8 @@ def case(hidden="cuba_lif", params=None, learn=(), weight="normal(0.3, 1)", port
 
 # Two hidden layers and a deep one between them and the read-out: skip edges, feedback over several layers, self-recurrence, edges of
 # several delays between one pair.
-def layers():
-    x = case(**CUBA, rec={})
+def layers(train=None):
+    x = case(**CUBA, rec={}, train=train)
     for k, model in (("mid", "alif"), ("deep", "cuba_lif")):
         x["populations"][k] = {"model": model, "size": 9, "learn": ["tau_mem", "v_th"]}
     edge = {"rule": "all_to_all", "weight": "normal(0.4, 1)", "learn": True}
@@ -95,6 +95,19 @@ TRAINS = {"format": "npy", "x": "x.npy", "labels": "label.npy", "classes": 0}
 FIRES = {**CUBA, "rec": {}, "out": "cuba_lif", "out_learn": ["tau_mem", "v_th"], "out_weight": "normal(0.5, 1)"}
 LORENZ = {"format": "lorenz63", "samples": SAMPLES, "steps": STEPS, "dt": 0.05, "horizon": 1, "seed": 3}
 FULL = {"reset": "full"}
+NO_LEAK = {"hidden": "iaf", "learn": ["tau_syn", "leak", "v_th", "v_reset"], "weight": "normal(0.2, 0.5)", "rec": {},
+           "params": {"leak": "uniform(0 kHz, 0.02 kHz)", "tau_syn": "uniform(3 ms, 9 ms)", "t_ref": "2 ms", "v_reset": "normal(0, 0.2)"}}
+CUBA_HARD = {**CUBA, "hidden": "cuba_lif_hard", "learn": ["tau_mem", "tau_syn", "v_th", "v_reset", "v_leak", "bias"],
+             "params": {**SPREAD, "t_ref": "2 ms"}, "rec": {}}
+CURRENT = {"hidden": "adlif", "learn": ["tau_mem", "tau_adp", "v_th", "a", "b", "bias"], "weight": "normal(4, 6)",
+           "params": {"tau_adp": "uniform(20 ms, 80 ms)", "a": "normal(0.5, 0.5)"}, "rec": {"weight": "normal(0, 3)"}}
+RESPONSE = {"hidden": "srm", "learn": ["tau_syn", "tau_ref", "eta", "v_th", "bias"], "weight": "normal(0.3, 0.6)",
+            "params": {"tau_syn": "uniform(3 ms, 9 ms)", "tau_ref": "uniform(5 ms, 20 ms)"}, "rec": {}}
+CHANGES = {"hidden": "sigma_delta", "learn": ["bias", "slope"], "weight": "normal(0.1, 0.5)", "rec": {"weight": "normal(0, 0.1)"},
+           "params": {"v_th": "uniform(0.1, 0.9)", "slope": "uniform(0, 1)"}, "out": "cuba_lif", "out_learn": ["tau_mem", "v_th"],
+           "out_weight": "normal(0.8, 2)", "train": readout("sum")}
+QUANTA = {"hidden": "sigma_delta_spike", "learn": ["v_th", "quantum", "bias", "slope"], "weight": "normal(0.2, 0.4)", "rec": {},
+          "params": {"slope": "uniform(0, 0.9)", "bias": "normal(0, 0.5)"}}
 
 GROUPS = {
     "models": {
@@ -131,6 +144,11 @@ GROUPS = {
         "adaptation currents and thresholds, full": case(**ADAPT, train={**MV, **FULL}),
         "quadratic": {**case(**IZHIKEVICH, train={"surrogate": {"superspike": 0.2, "scale": 0.1}}), "only": "double"},
         "skip and feedback": layers(),
+        "skip and feedback, reset full": layers(FULL),
+        **{f"{name}{', reset full' if full else ''}": case(**{**x, "train": {**x.get("train", {}), **(FULL if full else {})}})
+           for name, x in (("constant leak, refractory", NO_LEAK), ("currents, hard reset, refractory", CUBA_HARD),
+                           ("adaptation current", CURRENT), ("spike response", RESPONSE), ("sigma-delta spikes", QUANTA)) for full in (0, 1)},
+        "sigma-delta": case(**CHANGES),
         "coarse step": case(**CUBA, rec={}, dt="4 ms", delay="uniform(4 ms, 20 ms)"),
     },
     "losses": {
