@@ -296,6 +296,11 @@ int64_t lw_tape_steps(const lw_tape *tape);
 /** Values emitted by a population at recorded step t (0-based): real [n_local, width]. With segments: until the next
  * call for this population. */
 const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t);
+/** Tapes that are made from now on keep this state variable of a population at every step, as it is after the update
+ * and before a spike resets it: for losses on membrane potentials. **Local**, the same on all ranks. */
+void lw_sim_watch(lw_sim *sim, int pop, int state);
+/** A state that is watched at recorded step t: real [n_local, width]. With segments: of the segment in work only. */
+const void *lw_tape_state(const lw_tape *tape, int pop, int state, int64_t t);
 
 /** Adds the derivative of the loss with respect to the values emitted by population `pop` at step t into out_adj, real
  * [n_local, width]. Called once per population and step, t descending (where windows overlap, within each block);
@@ -319,6 +324,9 @@ typedef struct lw_tape_seed {
      * (m + 1) stride - window, so that each reaches back between window - stride + 1 and window steps, its own
      * included. The sweep is made window / stride times (rounded up) */
     int64_t stride;
+    /** NULL, or like `seed` for states that are watched: adds the derivative with respect to the state before fire into
+     * state_adj, real [n_local, width]. */
+    void (*state)(void *payload, int pop, int64_t t, int state, void *state_adj);
 } lw_tape_seed;
 /** Adjoint sweep. **Collective**. grad: [theta->n_local] doubles, accumulated (not zeroed). state0_adj: NULL, or per
  * population and state variable arrays [n_local, width] (double) that receive the derivative with respect to the state
@@ -331,6 +339,8 @@ lw_err lw_tape_backward(
 typedef struct lw_tape_sink {
     void *payload;
     void (*sink)(void *payload, int pop, int64_t t, const void *out_tan);
+    /** NULL, or told the tangent of every state that is watched, before fire; just before `sink`. */
+    void (*state)(void *payload, int pop, int64_t t, int state, const void *state_tan);
 } lw_tape_sink;
 lw_err lw_tape_tangent(lw_tape *tape, const double *direction, const double *const *const *state0_tan,
     const lw_tape_sink *sink) LW_MUST_CHECK;

@@ -48,6 +48,21 @@ typedef enum lw_readout_kind {
                                won most steps, the lowest one on ties */
 } lw_readout_kind;
 
+typedef enum lw_penalty_kind {
+    LW_PENALTY_RATE,            /* of each neuron, kHz over the sample */
+    LW_PENALTY_POPULATION_RATE, /* mean over each population */
+    LW_PENALTY_COUNT,           /* spikes of each neuron in the sample */
+    LW_PENALTY_STATE            /* a state variable after the update and before a spike resets it, mean over steps */
+} lw_penalty_kind;
+/** weight * mean over neurons (or populations), mean over samples of (x - upper)+^power + (lower - x)+^power. */
+typedef struct lw_penalty {
+    lw_penalty_kind kind;
+    int32_t power; /* 1 or 2 */
+    double weight, lower, upper;
+    const uint8_t *pop; /* [n_pop] 1: penalised; NULL: all that spike */
+    const char *state;  /* name */
+} lw_penalty;
+
 typedef struct lw_loss {
     lw_loss_kind kind;
     lw_readout_kind readout;
@@ -64,7 +79,9 @@ typedef struct lw_loss {
     /* rate regulariser: weight * mean over neurons of ((rate - upper)+^2 + (lower - rate)+^2), rates in kHz over the
      * sequence, per sample mean */
     double rate_weight, rate_lower, rate_upper;
-    const uint8_t *rate_pop; /* [n_pop] 1: regularised; NULL: all spiking populations */
+    const uint8_t *rate_pop;   /* [n_pop] 1: regularised; NULL: all spiking populations */
+    const lw_penalty *penalty; /* [n_penalties] more of them, borrowed */
+    int32_t n_penalties;
 } lw_loss;
 
 typedef enum lw_optimizer_kind {

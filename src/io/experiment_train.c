@@ -72,12 +72,98 @@ static lw_err groups(reader *r, const yaml_tree_node *map, lw_optimizer_spec *o)
     return LW_OK;
 }
 
+static lw_err penalised(reader *r, const yaml_tree_node *map, const uint8_t **out) {
+    const int32_t *pops;
+    int n;
+    if (!yaml_get(map, "populations")) return LW_OK;
+    uint8_t *flags = yaml_tree_keep(r->tree, (size_t)r->x->net.n_pop + 8);
+    if (!flags) return LW_EMEM;
+    LW_TRY(reader_populations(r, yaml_get(map, "populations"), &pops, &n));
+    for (int i = 0; i < n; i++)
+        flags[pops[i]] = 1;
+    *out = flags;
+    return LW_OK;
+}
+
+/* The state variable of a voltage regulariser: bounds are in its unit, which populations that share it must agree on.
+ */
+static lw_err penalised_state(reader *r, const yaml_tree_node *map, lw_penalty *p, const char **unit) {
+    const yaml_tree_node *pops = yaml_get(map, "populations");
+    bool found = false;
+    LW_TRY(yaml_text(map, "state", true, &p->state));
+    if (!pops) return yaml_fail(map, "a regulariser of a state with the key \"populations\"");
+    for (int32_t q = 0; q < r->x->net.n_pop; q++) {
+        const lw_model *model = r->x->net.pop[q].model;
+        int32_t at = -1;
+        if (!p->pop[q]) continue;
+        for (int32_t i = 0; i < model->n_state; i++)
+            if (!strcmp(model->state[i].name, p->state)) at = i;
+        if (at < 0) return yaml_fail(yaml_get(map, "state"), "a state variable of every population named");
+        if (found && strcmp(*unit, model->state[at].unit) != 0)
+            return yaml_fail(pops, "populations whose states of this name have one unit");
+        *unit = model->state[at].unit;
+        found = true;
+    }
+    return LW_OK;
+}
+
+static lw_err penalty(reader *r, const yaml_tree_node *node, lw_penalty *p) {
+    static const char *const names[] = {"rate", "population_rate", "spikes_l1", "spikes_l2", "voltage"};
+    static const char *const band[] = {"lower", "upper", "weight", "populations", NULL};
+    static const char *const counts[] = {"above", "weight", "populations", NULL};
+    static const char *const volts[] = {"state", "lower", "upper", "weight", "populations", NULL};
+    static const lw_penalty_kind kinds[] = {
+        LW_PENALTY_RATE, LW_PENALTY_POPULATION_RATE, LW_PENALTY_COUNT, LW_PENALTY_COUNT, LW_PENALTY_STATE};
+    int k = 0;
+    while (k < 5 && strcmp(node->key, names[k]) != 0)
+        k++;
+    if (k == 5) return yaml_fail(node, "one of rate, population_rate, spikes_l1, spikes_l2, voltage");
+    *p = (lw_penalty){.kind = kinds[k], .power = k == 2 ? 1 : 2, .upper = INFINITY};
+    LW_TRY(yaml_expect_map(node, k < 2 ? band : k < 4 ? counts : volts));
+    LW_TRY(yaml_real(node, "weight", true, "", 0, 1e12, &p->weight));
+    LW_TRY(penalised(r, node, &p->pop));
+    if (p->kind == LW_PENALTY_COUNT) {
+        p->upper = 0;
+        return yaml_real(node, "above", false, "", 0, 1e12, &p->upper);
+    }
+    const char *unit = "kHz";
+    if (p->kind == LW_PENALTY_STATE) {
+        p->lower = -INFINITY;
+        LW_TRY(penalised_state(r, node, p, &unit));
+    }
+    double least = p->kind == LW_PENALTY_STATE ? -1e6 : 0;
+    LW_TRY(yaml_real(node, "lower", false, unit, least, 1e6, &p->lower));
+    LW_TRY(yaml_real(node, "upper", false, unit, least, 1e6, &p->upper));
+    return p->lower <= p->upper ? LW_OK : yaml_fail(yaml_get(node, "lower"), "a lower bound below the upper one");
+}
+
+/* Regularisers besides the first rate band: those of a map, or of a list of maps. */
+static lw_err penalties(reader *r, const yaml_tree_node *regularize, lw_loss *l) {
+    bool list = regularize->kind == YAML_LIST;
+    int room = 0, n_maps = list ? regularize->n : 1;
+    if (!list && regularize->kind != YAML_MAP)
+        return yaml_fail(regularize, "regularisers, as {rate: {upper: 20 Hz, weight: 1}}");
+    for (int i = 0; i < n_maps; i++) {
+        const yaml_tree_node *map = list ? regularize->child[i] : regularize;
+        if (map->kind != YAML_MAP) return yaml_fail(map, "a regulariser, as {rate: {upper: 20 Hz, weight: 1}}");
+        room += map->n;
+    }
+    lw_penalty *p = yaml_tree_keep(r->tree, (size_t)(room + 1) * sizeof *p);
+    if (!p) return LW_EMEM;
+    for (int i = 0; i < n_maps; i++) {
+        const yaml_tree_node *map = list ? regularize->child[i] : regularize;
+        for (int k = 0; k < map->n; k++)
+            LW_TRY(penalty(r, map->child[k], &p[l->n_penalties++]));
+    }
+    l->penalty = p;
+    return LW_OK;
+}
+
 static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
     static const char *const losses[] = {"cross_entropy", "mse", "van_rossum", NULL};
     static const char *const from[] = {"per_step", "last", "mean", "sum", "max_over_time", "first_spike", "vote", NULL};
     static const char *const target_keys[] = {"right", "wrong", NULL};
-    static const char *const readout_keys[] = {"population", "from", NULL}, *const regularize_keys[] = {"rate", NULL};
-    static const char *const rate_keys[] = {"lower", "upper", "weight", "populations", NULL};
+    static const char *const readout_keys[] = {"population", "from", NULL};
     int kind = 0, readout = 0;
     const char *pop = NULL;
     LW_TRY(yaml_choice(map, "loss", true, losses, &kind));
@@ -116,26 +202,7 @@ static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
         l->has_target = true;
     }
     const yaml_tree_node *regularize = yaml_get(map, "regularize");
-    if (!regularize) return LW_OK;
-    LW_TRY(yaml_expect_map(regularize, regularize_keys));
-    const yaml_tree_node *rate = yaml_get(regularize, "rate");
-    if (!rate) return LW_OK;
-    LW_TRY(yaml_expect_map(rate, rate_keys));
-    l->rate_upper = INFINITY;
-    LW_TRY(yaml_real(rate, "lower", false, "kHz", 0, 1e6, &l->rate_lower));
-    LW_TRY(yaml_real(rate, "upper", false, "kHz", 0, 1e6, &l->rate_upper));
-    LW_TRY(yaml_real(rate, "weight", true, "", 0, 1e12, &l->rate_weight));
-    if (yaml_get(rate, "populations")) {
-        const int32_t *pops;
-        int n;
-        uint8_t *flags = yaml_tree_keep(r->tree, (size_t)r->x->net.n_pop + 8);
-        if (!flags) return LW_EMEM;
-        LW_TRY(reader_populations(r, yaml_get(rate, "populations"), &pops, &n));
-        for (int i = 0; i < n; i++)
-            flags[pops[i]] = 1;
-        l->rate_pop = flags;
-    }
-    return LW_OK;
+    return regularize ? penalties(r, regularize, l) : LW_OK;
 }
 
 /* A number of bytes with its unit, such as 4 GB. */

@@ -37,6 +37,7 @@ typedef struct engine_pop {
     void *slope;         /* S'(u), 0 where held (same) */
     int32_t *refractory; /* NULL without refractory */
     uint8_t *held;
+    uint32_t watch; /* states before fire that tapes keep for lw_tape_state */
     /* feed */
     const float *feed;
     int64_t feed_step, feed_steps, feed_channels;

@@ -35,6 +35,7 @@ static lw_err pop_plan(
         keep.pre |= model->need_coef.pre;
     }
     if (second) keep = model->need_second;
+    keep.pre |= sim->pop[p].watch;
     out->keep = keep;
     LW_TRY(arrays_plan(m, keep.old, model->n_state, count, size, "tape: states before update", out->old));
     LW_TRY(arrays_plan(m, keep.in, model->n_input, count, size, "tape: inputs", out->in));
@@ -238,6 +239,16 @@ const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t) {
         return segment_output(tape, pop, t);
     LW_ASSERT(t >= tape->begin && t < tape->end);
     return tape->pop[pop].out + (size_t)((t - tape->begin) * pop_cells(tape->sim, pop)) * tape->sim->real_size;
+}
+
+void lw_sim_watch(lw_sim *sim, int pop, int state) {
+    LW_ASSERT(state >= 0 && state < sim->pop[pop].model->n_state && state < SWEEP_MAX);
+    sim->pop[pop].watch |= 1u << state;
+}
+
+const void *lw_tape_state(const lw_tape *tape, int pop, int state, int64_t t) {
+    LW_ASSERT(t >= tape->begin && t < tape->end && (tape->pop[pop].keep.pre >> state & 1u));
+    return tape->pop[pop].pre[state] + (size_t)((t - tape->begin) * pop_cells(tape->sim, pop)) * tape->sim->real_size;
 }
 
 /* ------------------------------------------------------------------ recording */

@@ -119,6 +119,8 @@ static void pop_back(lw_tape *tape, int p, int64_t t, const reach *r, const lw_t
     a.out_adj = out_adj;
     a.coef_adj = grad && sweep_has_params(tape->theta, p) ? &room->coef[room->coef_begin[p]] : NULL;
     pop->kernel->fire_adj(&a);
+    for (int i = 0; pop->watch && seed && seed->state && t >= r->seeds && i < pop->model->n_state; i++)
+        if (pop->watch >> i & 1u) seed->state(seed->payload, p, t, i, state[i]);
     pop->kernel->update_adj(&a);
     if (grad) sweep_grad_add(sim, tape->theta, &room->grad, p, tape->t0 + t, room->input, grad);
     inputs_back(tape, p, t, r->least);

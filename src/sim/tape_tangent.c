@@ -55,7 +55,7 @@ static void inputs_push(lw_tape *tape, int p, int64_t t, const double *direction
     }
 }
 
-static void pop_push(lw_tape *tape, int p, int64_t t, const double *direction) {
+static void pop_push(lw_tape *tape, int p, int64_t t, const double *direction, const lw_tape_sink *sink) {
     lw_sim *sim = tape->sim;
     tape_room *room = tape->room;
     engine_pop *pop = &sim->pop[p];
@@ -76,6 +76,8 @@ static void pop_push(lw_tape *tape, int p, int64_t t, const double *direction) {
     if (tape->second) second_keep_before(tape, p, t);
     pop->kernel->update_tan(&a);
     if (tape->second) second_keep_after(tape, p, t);
+    for (int i = 0; pop->watch && sink && sink->state && i < pop->model->n_state; i++)
+        if (pop->watch >> i & 1u) sink->state(sink->payload, p, t, i, state[i]);
     pop->kernel->fire_tan(&a);
 }
 
@@ -86,7 +88,7 @@ static void step_push(
     for (int level = 0; level < sim->n_levels; level++) {
         for (int p = 0; p < sim->n_pop; p++) {
             if (sim->pop[p].view.level != level) continue;
-            if (tape->room->active[p]) pop_push(tape, p, t, direction);
+            if (tape->room->active[p]) pop_push(tape, p, t, direction, sink);
             if (sink)
                 sink->sink(sink->payload, p, t,
                     sweep_ring_at(local, t) + (size_t)sim->pop[p].view.lid_begin * local->row_bytes);

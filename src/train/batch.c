@@ -145,6 +145,8 @@ static lw_err lane_load(batch *b, int64_t lane, int64_t sample, float *x) {
     b->steps[lane] = length < 1 ? 1 : length < b->n_steps ? length : b->n_steps;
     if (b->target) {
         LW_TRY(source->target(source->payload, sample, b->one_target));
+        for (int64_t i = b->steps[lane] * source->n_targets; i < b->n_steps * source->n_targets; i++)
+            b->one_target[i] = NAN; /* nothing is known behind the end, where van Rossum's traces only decay */
         scatter(b->n_steps * source->n_targets, b->width, b->one_target, b->target + lane);
         return LW_OK;
     }

@@ -82,11 +82,19 @@ static void dot_sink(void *payload, int pop, int64_t t, const void *out_tan) {
     if (pass_seed(c->pass, pop, t, c->seed)) c->dot += inner(n, c->seed, out_tan);
 }
 
+static void dot_sink_state(void *payload, int pop, int64_t t, int state, const void *state_tan) {
+    check *c = payload;
+    int64_t n = lw_net_pop(c->net, pop).n_local * c->pass->width;
+    memset(c->seed, 0, (size_t)n * sizeof *c->seed);
+    pass_seed_state(c->pass, pop, t, state, c->seed);
+    c->dot += inner(n, c->seed, state_tan);
+}
+
 static lw_err dot_check(check *c, int32_t directions, double *worst) {
     double loss;
     LW_TRY(gradient(c, &loss));
     for (int32_t d = 0; d < directions; d++) {
-        lw_tape_sink sink = {.payload = c, .sink = dot_sink};
+        lw_tape_sink sink = {.payload = c, .sink = dot_sink, .state = dot_sink_state};
         double both[2];
         direction_draw(c, d, false);
         c->dot = 0;

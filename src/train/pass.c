@@ -81,6 +81,7 @@ static lw_err tape_create(pass *p, const lw_theta *theta) {
     uint8_t *keep = NULL;
     lw_err err = lw_alloc((size_t)n_pop, 1, "populations", &keep);
     LW_TRY_TO(lw_comm_agree(p->grid->part, err), done);
+    bool watched = rates_watch(p->rates, p->sim);
     for (int q = 0; q < n_pop; q++) /* what loss and rates read; an evaluation counts events of all */
         keep[q] = !theta || q == spec->loss.pop || lw_net_pop(p->net, q).model->emits_spikes;
     for (int64_t parts = 1; spec->memory > 0; parts += parts / 8 + 1) {
@@ -88,7 +89,7 @@ static lw_err tape_create(pass *p, const lw_theta *theta) {
         bytes = lw_tape_bytes_segments(p->sim, p->n_steps, segment, keep, theta);
         lw_comm_max_i64(p->grid->part, &bytes, 1);
         if (bytes < least) least = bytes;
-        if (bytes <= budget || segment == 1) break;
+        if (bytes <= budget || segment == 1 || watched) break; /* states that are watched are wanted of all steps */
     }
     if (bytes > budget) {
         err = LW_FAIL(LW_EUSE, "memory is %.4g MB, a tape of %lld steps needs at least %.4g MB in each process",
@@ -116,6 +117,7 @@ lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, 
     p->net = net;
     p->spec = *spec;
     p->spec.loss.rate_pop = NULL; /* borrowed by rates_create only */
+    p->spec.loss.penalty = NULL;
     p->n_steps = n_steps;
     p->share = share;
     p->n_shares = n_shares;
@@ -195,21 +197,30 @@ lw_err pass_forward(pass *p, bool derive, pass_tally *tally) {
     /* a batch without anything that counts has loss 0 and derivative 0, whatever the scale */
     loss_read(p->loss, p->batch, p->tape);
     loss_evaluate(p->loss, p->batch, derive ? 1 / fmax(p->counted, 1) : 0, &tally->loss);
-    rates_evaluate(p->rates, p->tape, p->batch->present, 1 / fmax(p->samples, 1), &tally->spikes, &tally->penalty);
+    rates_evaluate(p->rates, p->tape, p->batch, 1 / fmax(p->samples, 1), &tally->spikes, &tally->penalty);
     tally->samples += (double)p->batch->n_present;
     return LW_OK;
 }
 
 bool pass_seed(void *payload, int pop, int64_t t, void *out_adj) {
     const pass *p = payload;
-    bool added = rates_seed(p->rates, pop, out_adj);
+    bool added = rates_seed(p->rates, pop, t, out_adj);
     if (pop == p->spec.loss.pop) added = loss_seed(p->loss, t, out_adj) || added;
     return added;
 }
 
+void pass_seed_state(void *payload, int pop, int64_t t, int state, void *state_adj) {
+    const pass *p = payload;
+    rates_seed_state(p->rates, p->tape, pop, t, state, state_adj);
+}
+
 lw_err pass_backward(pass *p, double *grad) {
-    lw_tape_seed seed = {
-        .payload = p, .seed = pass_seed, .first = p->spec.burn_in, .window = p->spec.window, .stride = p->spec.stride};
+    lw_tape_seed seed = {.payload = p,
+        .seed = pass_seed,
+        .state = pass_seed_state,
+        .first = p->spec.burn_in,
+        .window = p->spec.window,
+        .stride = p->spec.stride};
     return lw_tape_backward(p->tape, &seed, grad, NULL);
 }
 
@@ -222,8 +233,13 @@ static void block_ready(void *payload, int block) {
 }
 
 lw_err pass_backward_sum(pass *p, const lw_theta *theta, lw_pool *pool) {
-    lw_tape_seed seed = {
-        .payload = p, .seed = pass_seed, .ready = block_ready, .first = p->spec.burn_in, .window = p->spec.window};
+    lw_tape_seed seed = {.payload = p,
+        .seed = pass_seed,
+        .state = pass_seed_state,
+        .ready = block_ready,
+        .first = p->spec.burn_in,
+        .window = p->spec.window,
+        .stride = p->spec.stride};
     p->pool_theta = theta;
     p->pool = pool;
     p->n_ready = 0;

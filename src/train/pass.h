@@ -63,6 +63,8 @@ lw_err pass_backward(pass *p, double *grad) LW_MUST_CHECK;
 lw_err pass_backward_sum(pass *p, const lw_theta *theta, lw_pool *pool) LW_MUST_CHECK;
 /** The seed of the adjoint sweep (lw_tape_seed's function, payload: the pass). */
 bool pass_seed(void *payload, int pop, int64_t t, void *out_adj);
+/** The same for states that are watched (lw_tape_seed.state). */
+void pass_seed_state(void *payload, int pop, int64_t t, int state, void *state_adj);
 /** Sum over replicas, and what is per rank over the partition: equal bits on all ranks afterwards. **Collective** over
  * the world. */
 void pass_tally_sum(const lw_grid *grid, pass_tally *tally);

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Firing rates and the rate band: weight / N * sum over the N neurons of banded populations of
- * (rate - upper)+^2 + (lower - rate)+^2, rates in kHz over the whole sequence, mean over samples. The penalty depends
- * on spike counts only, so its derivative with respect to an emitted spike is the same at all steps.
+ * Firing rates and penalties. A penalty is weight * mean of (x - upper)+^power + (lower - x)+^power over neurons (for
+ * the rate of populations: over populations) and samples; x is a rate in kHz over the sample, a spike count, or a state
+ * at every step. Rates and counts depend on spike counts only, so their derivative with respect to an emitted spike is
+ * the same at all steps; that of a state is worked out when the sweep back asks for it.
  */
 #include <math.h>
 #include <string.h>
 #include "regularize.h"
+
+/* The penalty of one number without its weight, and its derivative. */
+static inline double excess(const lw_penalty *s, double x, double *slope) {
+    double over = fmax(x - s->upper, 0), under = fmax(s->lower - x, 0);
+    if (s->power == 1) {
+        *slope = (over > 0) - (under > 0);
+        return over + under;
+    }
+    *slope = 2 * (over - under);
+    return over * over + under * under;
+}
 
 #define REAL float
 #define LW_T(name) name##_f32
@@ -19,20 +31,73 @@
 #undef REAL
 #undef LW_T
 
-static lw_err band_pick(const lw_loss *loss, const lw_net *net, rates *r) {
-    for (int32_t p = 0; p < r->n_pop; p++) {
-        lw_pop_view pop = lw_net_pop(net, p);
-        bool spiking = pop.model->emits_spikes, named = loss->rate_pop ? loss->rate_pop[p] : spiking;
-        LW_CHECK(!named || spiking, LW_EUSE,
+static lw_err state_find(const lw_pop_view *pop, const char *name, int32_t *out) {
+    *out = -1;
+    for (int32_t i = 0; i < pop->model->n_state; i++)
+        if (strcmp(pop->model->state[i].name, name) == 0) *out = i;
+    LW_CHECK(*out >= 0, LW_EUSE, "the voltage regulariser wants the state %s, which model %s of population %s lacks",
+        name, pop->model->name, pop->name);
+    return LW_OK;
+}
+
+static lw_err penalty_check(const lw_penalty *s) {
+    LW_CHECK(s->weight >= 0 && isfinite(s->weight), LW_EUSE,
+        "weight of a regulariser is %g, allowed are numbers from 0", s->weight);
+    LW_CHECK(s->power == 1 || s->power == 2, LW_EUSE, "power of a regulariser is %d, allowed are 1 and 2", s->power);
+    LW_CHECK(s->lower <= s->upper, LW_EUSE, "a regulariser has the lower bound %g above the upper one, %g", s->lower,
+        s->upper);
+    return LW_OK;
+}
+
+static lw_err penalty_create(rates *r, const lw_net *net, const lw_penalty *spec) {
+    penalty *p = &r->penalty[r->n_penalties++];
+    bool state = spec->kind == LW_PENALTY_STATE;
+    p->spec = *spec;
+    p->spec.pop = NULL;
+    p->spec.state = NULL;
+    LW_TRY(penalty_check(spec));
+    LW_TRY(lw_alloc((size_t)r->n_pop, 1, "regularisers", &p->pop));
+    LW_TRY(lw_alloc((size_t)r->n_pop, sizeof *p->state, "regularisers", &p->state));
+    for (int32_t q = 0; q < r->n_pop; q++) {
+        lw_pop_view pop = lw_net_pop(net, q);
+        bool spiking = pop.model->emits_spikes, named = spec->pop ? spec->pop[q] : spiking;
+        LW_CHECK(!named || spiking || state, LW_EUSE,
             "the rate regulariser names population %s, whose model %s does not spike; allowed are spiking populations",
             pop.name, pop.model->name);
-        r->row_begin[p + 1] = r->row_begin[p] + (spiking ? pop.n_local : 0);
-        r->banded[p] = named;
-        if (spiking) r->n_spiking += pop.size;
-        if (named) r->n_banded += pop.size;
+        if (named && state) LW_TRY(state_find(&pop, spec->state, &p->state[q]));
+        p->pop[q] = named && spec->weight > 0;
+        if (p->pop[q]) p->n += spec->kind == LW_PENALTY_POPULATION_RATE ? 1 : (double)pop.size;
+    }
+    return LW_OK;
+}
+
+static lw_err rates_fill(rates *r, const lw_loss *loss, const lw_net *net) {
+    const lw_penalty band = {.kind = LW_PENALTY_RATE,
+        .power = 2,
+        .weight = loss->rate_weight,
+        .lower = loss->rate_lower,
+        .upper = loss->rate_upper,
+        .pop = loss->rate_pop};
+    size_t n_pop = (size_t)r->n_pop, real = lw_dtype_size(r->precision);
+    LW_TRY(lw_alloc(n_pop + 1, sizeof *r->row_begin, "firing rates", &r->row_begin));
+    LW_TRY(lw_alloc(n_pop, sizeof *r->n_local, "firing rates", &r->n_local));
+    LW_TRY(lw_alloc(n_pop, sizeof *r->size, "firing rates", &r->size));
+    for (int32_t p = 0; p < r->n_pop; p++) {
+        lw_pop_view pop = lw_net_pop(net, p);
+        r->row_begin[p + 1] = r->row_begin[p] + (pop.model->emits_spikes ? pop.n_local : 0);
+        r->n_local[p] = pop.n_local;
+        r->size[p] = (double)pop.size;
+        if (pop.model->emits_spikes) r->n_spiking += pop.size;
     }
     r->n_rows = r->row_begin[r->n_pop];
-    return LW_OK;
+    LW_TRY(lw_alloc((size_t)loss->n_penalties + 1, sizeof *r->penalty, "regularisers", &r->penalty));
+    if (loss->rate_weight > 0 || loss->rate_pop) LW_TRY(penalty_create(r, net, &band));
+    for (int32_t i = 0; i < loss->n_penalties; i++)
+        LW_TRY(penalty_create(r, net, &loss->penalty[i]));
+    size_t cells = (size_t)(r->n_rows * r->width);
+    LW_TRY(lw_alloc(cells, real, "spike counts", &r->count));
+    LW_TRY(lw_alloc(r->n_penalties > 0 ? cells : 0, real, "adjoint spike counts", &r->adj));
+    return lw_alloc(r->n_penalties > 0 ? n_pop * (size_t)r->width : 0, sizeof *r->mean, "mean rates", &r->mean);
 }
 
 lw_err rates_create(
@@ -43,18 +108,12 @@ lw_err rates_create(
     LW_TRY_TO(lw_alloc(1, sizeof *r, "firing rates", &r), failed);
     r->precision = precision;
     r->n_pop = lw_net_n_pop(net);
+    r->part = lw_net_comm(net);
     r->n_steps = n_steps;
     r->width = width;
-    r->weight = loss->rate_weight;
-    r->lower = loss->rate_lower;
-    r->upper = loss->rate_upper;
-    r->duration = (double)n_steps * lw_net_dt(net);
-    LW_TRY_TO(lw_alloc((size_t)r->n_pop + 1, sizeof *r->row_begin, "firing rates", &r->row_begin), failed);
-    LW_TRY_TO(lw_alloc((size_t)r->n_pop, 1, "firing rates", &r->banded), failed);
-    LW_TRY_TO(band_pick(loss, net, r), failed);
-    size_t cells = (size_t)(r->n_rows * width), real = lw_dtype_size(precision);
-    LW_TRY_TO(lw_alloc(cells, real, "spike counts", &r->count), failed);
-    LW_TRY_TO(lw_alloc(r->weight > 0 ? cells : 0, real, "adjoint spike counts", &r->adj), failed);
+    r->dt = lw_net_dt(net);
+    r->duration = (double)n_steps * r->dt;
+    LW_TRY_TO(rates_fill(r, loss, net), failed);
     *out = r;
     return LW_OK;
 failed:
@@ -64,36 +123,101 @@ failed:
 
 void rates_destroy(rates **r) {
     if (!*r) return;
+    for (int32_t i = 0; i < (*r)->n_penalties; i++) {
+        lw_free((*r)->penalty[i].pop);
+        lw_free((*r)->penalty[i].state);
+    }
+    lw_free((*r)->penalty);
     lw_free((*r)->row_begin);
-    lw_free((*r)->banded);
+    lw_free((*r)->n_local);
+    lw_free((*r)->size);
     lw_free((*r)->count);
     lw_free((*r)->adj);
+    lw_free((*r)->mean);
     lw_free(*r);
     *r = NULL;
 }
 
-void rates_evaluate(
-    rates *r, const lw_tape *tape, const uint8_t *present, double scale, double *spikes, double *penalty) {
-    bool f32 = r->precision == LW_F32;
-    if (f32) {
-        count_f32(r, tape);
-    } else {
-        count_f64(r, tape);
-    }
-    *spikes += f32 ? total_f32(r, present) : total_f64(r, present);
-    if (!(r->weight > 0) || r->n_banded == 0) return;
-    double each = r->weight / (double)r->n_banded;
-    for (int32_t p = 0; p < r->n_pop; p++)
-        if (r->banded[p])
-            *penalty += each * (f32 ? band_f32(r, p, present, scale * each) : band_f64(r, p, present, scale * each));
+bool rates_watch(const rates *r, lw_sim *sim) {
+    bool any = false;
+    for (int32_t i = 0; i < r->n_penalties; i++)
+        for (int32_t p = 0; p < r->n_pop; p++) {
+            if (r->penalty[i].spec.kind != LW_PENALTY_STATE || !r->penalty[i].pop[p]) continue;
+            lw_sim_watch(sim, p, r->penalty[i].state[p]);
+            any = true;
+        }
+    return any;
 }
 
-bool rates_seed(const rates *r, int pop, void *out_adj) {
-    if (!(r->weight > 0) || !r->banded[pop] || r->row_begin[pop + 1] == r->row_begin[pop]) return false;
+/* Rates of the populations that a penalty looks at: every lane's over all ranks. Collective over the partition. */
+static void means_find(rates *r) {
+    memset(r->mean, 0, (size_t)(r->n_pop * r->width) * sizeof *r->mean);
+    for (int32_t p = 0; p < r->n_pop; p++)
+        for (int64_t row = r->row_begin[p]; row < r->row_begin[p + 1]; row++)
+            for (int64_t l = 0; l < r->width; l++)
+                r->mean[p * r->width + l] += r->precision == LW_F32
+                                                 ? (double)((const float *)r->count)[row * r->width + l]
+                                                 : ((const double *)r->count)[row * r->width + l];
+    lw_comm_sum_f64(r->part, r->mean, r->n_pop * r->width);
+    for (int32_t p = 0; p < r->n_pop; p++)
+        for (int64_t l = 0; l < r->width; l++)
+            r->mean[p * r->width + l] /= r->size[p] * (double)r->batch->steps[l] * r->dt;
+}
+
+void rates_evaluate(rates *r, const lw_tape *tape, const batch *b, double scale, double *spikes, double *sum) {
+    bool f32 = r->precision == LW_F32, means = false;
+    r->batch = b;
+    r->scale = scale;
+    *spikes += f32 ? count_f32(r, tape) : count_f64(r, tape);
+    if (r->n_penalties == 0) return;
+    memset(r->adj, 0, (size_t)(r->n_rows * r->width) * lw_dtype_size(r->precision));
+    for (int32_t i = 0; i < r->n_penalties; i++)
+        means = means || r->penalty[i].spec.kind == LW_PENALTY_POPULATION_RATE;
+    if (means) means_find(r);
+    for (int32_t i = 0; i < r->n_penalties; i++) {
+        const penalty *q = &r->penalty[i];
+        double each = q->n > 0 ? q->spec.weight / q->n : 0;
+        for (int32_t p = 0; p < r->n_pop; p++) {
+            double found = 0;
+            if (!q->pop[p]) continue;
+            switch (q->spec.kind) {
+            case LW_PENALTY_RATE:
+            case LW_PENALTY_COUNT:
+                found = f32 ? neurons_f32(r, q, p, scale * each) : neurons_f64(r, q, p, scale * each);
+                break;
+            case LW_PENALTY_POPULATION_RATE:
+                found = f32 ? whole_f32(r, q, p, scale * each) : whole_f64(r, q, p, scale * each);
+                break;
+            case LW_PENALTY_STATE:
+                found = f32 ? states_f32(r, q, tape, p) : states_f64(r, q, tape, p);
+                break;
+            }
+            *sum += each * found;
+        }
+    }
+}
+
+bool rates_seed(const rates *r, int pop, int64_t t, void *out_adj) {
+    bool any = false;
+    for (int32_t i = 0; i < r->n_penalties; i++)
+        any = any || (r->penalty[i].pop[pop] && r->penalty[i].spec.kind != LW_PENALTY_STATE);
+    if (!any || r->row_begin[pop + 1] == r->row_begin[pop]) return false;
     if (r->precision == LW_F32) {
-        add_f32(r, pop, out_adj);
+        add_f32(r, pop, t, out_adj);
     } else {
-        add_f64(r, pop, out_adj);
+        add_f64(r, pop, t, out_adj);
     }
     return true;
+}
+
+void rates_seed_state(const rates *r, const lw_tape *tape, int pop, int64_t t, int state, void *state_adj) {
+    for (int32_t i = 0; i < r->n_penalties; i++) {
+        const penalty *q = &r->penalty[i];
+        if (q->spec.kind != LW_PENALTY_STATE || !q->pop[pop] || q->state[pop] != state) continue;
+        if (r->precision == LW_F32) {
+            add_state_f32(r, q, tape, pop, t, state_adj);
+        } else {
+            add_state_f64(r, q, tape, pop, t, state_adj);
+        }
+    }
 }

@@ -3,48 +3,98 @@
  * The loops of regularize.c for one precision.
  */
 
-static void LW_T(count)(rates *r, const lw_tape *tape) {
-    memset(r->count, 0, (size_t)(r->n_rows * r->width) * sizeof(REAL));
+/* count <- spikes of local neurons within each lane's sample; returns all of present lanes, those behind it too */
+static double LW_T(count)(rates *r, const lw_tape *tape) {
+    const batch *b = r->batch;
+    int64_t L = r->width, least = r->n_steps;
+    double sum = 0;
+    for (int64_t l = 0; l < L; l++)
+        if (b->steps[l] < least) least = b->steps[l];
+    memset(r->count, 0, (size_t)(r->n_rows * L) * sizeof(REAL));
     for (int32_t p = 0; p < r->n_pop; p++) {
-        int64_t n = (r->row_begin[p + 1] - r->row_begin[p]) * r->width;
-        REAL *sum = (REAL *)r->count + r->row_begin[p] * r->width;
+        int64_t n = (r->row_begin[p + 1] - r->row_begin[p]) * L;
+        REAL *count = (REAL *)r->count + r->row_begin[p] * L;
         if (n == 0) continue;
         for (int64_t t = 0; t < r->n_steps; t++) {
             const REAL *out = lw_tape_output(tape, p, t);
-            for (int64_t i = 0; i < n; i++)
-                sum[i] += out[i];
+            for (int64_t i = 0; i < n && t < least; i++)
+                count[i] += out[i];
+            for (int64_t i = 0; i < n && t >= least; i++) {
+                bool within = t < b->steps[i % L];
+                count[i] += within ? out[i] : 0;
+                if (!within && b->present[i % L]) sum += (double)out[i];
+            }
         }
     }
+    for (int64_t row = 0; row < r->n_rows; row++)
+        for (int64_t l = 0; l < L; l++)
+            if (b->present[l]) sum += (double)((const REAL *)r->count)[row * L + l];
+    return sum;
 }
 
-/* Sum over local neurons of a population and present lanes of ((rate - upper)+^2 + (lower - rate)+^2), rate = count /
- * duration */
-static double LW_T(band)(const rates *r, int32_t p, const uint8_t *present, double scale) {
+/* Rates or counts of local neurons of a population: the sum over present lanes; adj += the derivative. */
+static double LW_T(neurons)(const rates *r, const penalty *q, int32_t p, double scale) {
+    const batch *b = r->batch;
     double sum = 0;
     for (int64_t row = r->row_begin[p]; row < r->row_begin[p + 1]; row++) {
         const REAL *count = (const REAL *)r->count + row * r->width;
         REAL *adj = (REAL *)r->adj + row * r->width;
         for (int64_t l = 0; l < r->width; l++) {
-            double rate = (double)count[l] / r->duration;
-            double over = fmax(rate - r->upper, 0), under = fmax(r->lower - rate, 0);
-            if (present[l]) sum += over * over + under * under;
-            adj[l] = present[l] ? (REAL)(scale * 2 * (over - under) / r->duration) : 0;
+            double unit = q->spec.kind == LW_PENALTY_COUNT ? 1 : (double)b->steps[l] * r->dt, slope;
+            double found = excess(&q->spec, (double)count[l] / unit, &slope);
+            if (!b->present[l]) continue;
+            sum += found;
+            adj[l] += (REAL)(scale * slope / unit);
         }
     }
     return sum;
 }
 
-static double LW_T(total)(const rates *r, const uint8_t *present) {
+/* The mean rate of a population; the first rank of the partition has the penalty. */
+static double LW_T(whole)(const rates *r, const penalty *q, int32_t p, double scale) {
+    const batch *b = r->batch;
     double sum = 0;
-    for (int64_t row = 0; row < r->n_rows; row++)
-        for (int64_t l = 0; l < r->width; l++)
-            if (present[l]) sum += (double)((const REAL *)r->count)[row * r->width + l];
+    for (int64_t l = 0; l < r->width; l++) {
+        double slope, found = excess(&q->spec, r->mean[p * r->width + l], &slope);
+        if (!b->present[l]) continue;
+        if (lw_comm_rank(r->part) == 0) sum += found;
+        REAL add = (REAL)(scale * slope / (r->size[p] * (double)b->steps[l] * r->dt));
+        for (int64_t row = r->row_begin[p]; row < r->row_begin[p + 1]; row++)
+            ((REAL *)r->adj)[row * r->width + l] += add;
+    }
     return sum;
 }
 
-static void LW_T(add)(const rates *r, int pop, REAL *out_adj) {
-    int64_t n = (r->row_begin[pop + 1] - r->row_begin[pop]) * r->width;
+/* A state at every step of the sample, mean over steps. */
+static double LW_T(states)(const rates *r, const penalty *q, const lw_tape *tape, int32_t p) {
+    const batch *b = r->batch;
+    double sum = 0, slope;
+    for (int64_t t = 0; t < r->n_steps && r->n_local[p] > 0; t++) {
+        const REAL *x = lw_tape_state(tape, p, q->state[p], t);
+        for (int64_t i = 0; i < r->n_local[p]; i++)
+            for (int64_t l = 0; l < r->width; l++)
+                if (b->present[l] && t < b->steps[l])
+                    sum += excess(&q->spec, (double)x[i * r->width + l], &slope) / (double)b->steps[l];
+    }
+    return sum;
+}
+
+static void LW_T(add_state)(
+    const rates *r, const penalty *q, const lw_tape *tape, int pop, int64_t t, REAL *state_adj) {
+    const batch *b = r->batch;
+    const REAL *x = lw_tape_state(tape, pop, q->state[pop], t);
+    double scale = r->scale * q->spec.weight / q->n, slope;
+    for (int64_t i = 0; i < r->n_local[pop]; i++)
+        for (int64_t l = 0; l < r->width; l++) {
+            if (!b->present[l] || t >= b->steps[l]) continue;
+            (void)excess(&q->spec, (double)x[i * r->width + l], &slope);
+            state_adj[i * r->width + l] += (REAL)(scale * slope / (double)b->steps[l]);
+        }
+}
+
+static void LW_T(add)(const rates *r, int pop, int64_t t, REAL *out_adj) {
     const REAL *adj = (const REAL *)r->adj + r->row_begin[pop] * r->width;
-    for (int64_t i = 0; i < n; i++)
-        out_adj[i] += adj[i];
+    for (int64_t i = 0; i < r->row_begin[pop + 1] - r->row_begin[pop]; i++)
+        for (int64_t l = 0; l < r->width; l++)
+            out_adj[i * r->width + l] += t < r->batch->steps[l] ? adj[i * r->width + l] : 0;
 }

@@ -86,6 +86,7 @@ lw_err lw_trainer_create(
         LW_TRY_TO(
             pass_create(grid, net, spec, data, t->theta, data->n_steps, false, i, t->n_team, &t->team[i]), failed);
     t->spec.loss.rate_pop = NULL;
+    t->spec.loss.penalty = NULL;
     t->n_batches = (t->order->n_train + spec->batch - 1) / spec->batch;
     t->state.best_score = -INFINITY;
     *out = t;

@@ -302,7 +302,8 @@ TEST(training_section) {
     CHECK_CLOSE(x->train.optimizer.lr, 2e-3, 0);
     CHECK_INT(x->train.surrogate.kind, LW_SURROGATE_TRIANGLE);
     CHECK(!x->train.reset_detached);
-    CHECK_CLOSE(x->train.loss.rate_upper, 0.02, 1e-18);
+    CHECK_INT(x->train.loss.n_penalties, 1);
+    CHECK_CLOSE(x->train.loss.penalty[0].upper, 0.02, 1e-18);
     CHECK(x->net.proj[0].learn);
     CHECK_CLOSE(x->net.proj[0].delay.p[0], 0, 0);
     lw_experiment_destroy(&x);
@@ -384,6 +385,34 @@ TEST(training_section) {
     refused(HEAD "populations:\n  in: {model: relay, size: 4}\n  out: {model: li, size: 6}\n"
                  "train: {input: in, readout: {population: out, from: votes}, loss: mse}\n",
         "train.readout.from: found \"votes\"", "vote");
+    x = parsed(SPIKES
+        ", tau: 4 ms,\n  regularize: [{rate: {upper: 20 Hz, weight: 2}, spikes_l1: {weight: 3, above: 4}},"
+        "{spikes_l2: {weight: 5, populations: [out]}}, {population_rate: {lower: 5 Hz, weight: 6}},"
+        "{voltage: {state: v, lower: -0.5, weight: 7, populations: [out]}}]}\n",
+        0, NULL);
+    if (!x) return;
+    const lw_penalty *q = x->train.loss.penalty;
+    CHECK_INT(x->train.loss.n_penalties, 5);
+    CHECK(q[0].kind == LW_PENALTY_RATE && q[0].power == 2 && q[0].weight == 2 && q[0].lower == 0 && !q[0].pop);
+    CHECK(q[1].kind == LW_PENALTY_COUNT && q[1].power == 1 && q[1].upper == 4);
+    CHECK(q[2].kind == LW_PENALTY_COUNT && q[2].power == 2 && q[2].upper == 0 && q[2].pop[1] && !q[2].pop[0]);
+    CHECK(q[3].kind == LW_PENALTY_POPULATION_RATE && isinf(q[3].upper));
+    CHECK_CLOSE(q[3].lower, 0.005, 1e-18);
+    CHECK(q[4].kind == LW_PENALTY_STATE && q[4].lower == -0.5 && isinf(q[4].upper));
+    CHECK_STR(q[4].state, "v");
+    lw_experiment_destroy(&x);
+    refused(TRAIN "regularize: 3}\n", "train.regularize", "regularisers, as {rate");
+    refused(TRAIN "regularize: {rat: {weight: 1}}}\n", "train.regularize.rat", "population_rate, spikes_l1");
+    refused(TRAIN "regularize: {rate: {upper: 3 mV, weight: 1}}}\n", "train.regularize.rate.upper", "kHz");
+    refused(TRAIN "regularize: {rate: {upper: 3 Hz}}}\n", "train.regularize.rate", "missing key \"weight\"");
+    refused(TRAIN "regularize: {rate: {lower: 4 Hz, upper: 3 Hz, weight: 1}}}\n", "train.regularize.rate.lower",
+        "below the upper one");
+    refused(TRAIN "regularize: {spikes_l1: {weight: 1, upper: 2}}}\n", "train.regularize.spikes_l1.upper", "above");
+    refused(TRAIN "regularize: {voltage: {weight: 1, populations: [out]}}}\n", "train.regularize.voltage",
+        "missing key \"state\"");
+    refused(TRAIN "regularize: {voltage: {weight: 1, state: v}}}\n", "train.regularize.voltage", "populations");
+    refused(TRAIN "regularize: {voltage: {weight: 1, state: V_m, populations: [out]}}}\n",
+        "train.regularize.voltage.state: found \"V_m\"", "a state variable of every population");
     refused(TRAIN "optimizer: {rms: {}}}\n", "train.optimizer.rms", "rmsprop");
 }
 

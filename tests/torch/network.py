@@ -335,6 +335,8 @@ class Network:
         if not hasattr(model, "margin"):
             self.state[k] = new
             return new[model.output]
+        for n, v in new.items():
+            self.before[k].setdefault(n, []).append(v)
         z = self.spike(p, new, held)
         r = z.detach() if self.train["reset"] == "detached" else z
         self.state[k] = {**new, **{n: new[n] + r * (v - new[n]) for n, v in model.reset(new, p.param).items()}}
@@ -348,6 +350,7 @@ class Network:
         self.state = {k: {n: v.expand(B, p.size) for n, v in p.initial.items()} for k, p in self.pops.items()}
         self.held = {k: torch.zeros(B, p.size, dtype=F) if hasattr(p.model, "held") else None for k, p in self.pops.items()}
         self.emitted = {k: [] for k in self.pops}
+        self.before = {k: {} for k in self.pops}  # states before a spike resets them
         order = self.order()
         for t in range(self.steps):
             for k in order:
@@ -368,7 +371,7 @@ class Network:
         out = torch.stack(self.emitted[self.train["readout"]])[skip:]  # [steps, samples, units]
         every = self.train.get("every", 1)
         if self.train["loss"] == "van_rossum":
-            return self.van_rossum(out, skip) + self.rate_penalty()
+            return self.van_rossum(out, skip) + self.penalties()
         if kind in ("per_step", "vote"):  # all samples are equally long, so that a vote's loss is the mean over steps too
             z = out[every - 1::every]
         elif kind == "first_spike":
@@ -382,7 +385,7 @@ class Network:
         else:
             z = torch.gather(out, 0, out.argmax(0, keepdim=True))
         fit = self.classes(z, skip) if self.label is not None else self.regression(z, skip)
-        return fit + self.rate_penalty()
+        return fit + self.penalties()
 
     # the first spike as the mean of a waiting time with hazard `out`
     def first_spikes(self, out, skip):
@@ -401,15 +404,22 @@ class Network:
         near = torch.exp(-(t[:, None] - t[None, :]).abs() / self.train["tau"])
         return 0.5 * torch.einsum("sbk,tbk,st->bk", d, d, near)[(~torch.isnan(y)).any(0)].mean()
 
-    # weight * mean over neurons of (rate - upper)+^2 + (lower - rate)+^2, rates in kHz over the sequence; mean over samples
-    def rate_penalty(self):
-        band = self.train.get("rate")
-        if not band:
-            return 0
-        spiking = [k for k, p in self.pops.items() if hasattr(p.model, "margin")]
-        rate = torch.cat([torch.stack(self.emitted[k]).sum(0) for k in spiking], 1) / (self.steps * self.dt)
-        over, under = torch.clamp(rate - band["upper"], min=0), torch.clamp(band["lower"] - rate, min=0)
-        return band["weight"] * (over ** 2 + under ** 2).mean()
+    # each: weight * mean over neurons (or populations) and samples of (x - upper)+^2 + (lower - x)+^2, without the square for L1
+    def penalties(self):
+        total, time = 0, self.steps * self.dt
+        for kind, p in self.train["regularize"]:
+            named = p.get("populations") or [k for k, x in self.pops.items() if hasattr(x.model, "margin")]
+            if kind == "voltage":
+                x = torch.cat([torch.stack(self.before[k][p["state"]]) for k in named], 2)
+            else:
+                counts = [torch.stack(self.emitted[k]).sum(0) for k in named]
+                x = torch.cat([c.mean(1, keepdim=True) for c in counts] if kind == "population_rate" else counts, 1)
+                x = x if kind.startswith("spikes") else x / time
+            over = torch.clamp(x - (p.get("above", 0) if kind.startswith("spikes") else p.get("upper", float("inf"))), min=0)
+            under = torch.clamp(p["lower"] - x, min=0) if "lower" in p else torch.zeros_like(x)
+            power = 1 if kind == "spikes_l1" else 2
+            total = total + p["weight"] * (over ** power + under ** power).mean()
+        return total
 
     def regression(self, z, skip):
         y = torch.tensor(self.target.astype(np.float64)).transpose(1, 2)

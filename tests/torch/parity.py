@@ -158,6 +158,12 @@ GROUPS = {
            for kind in ("per_step", "last", "mean", "sum", "max_over_time")},
         "rate penalty": case(**CUBA, rec={}, train=readout("mean", regularize={
             "rate": {"lower": "0.1 kHz", "upper": "0.25 kHz", "weight": 50.0}})),
+        "penalties of spikes": case(**FIRES, train=readout("mean", regularize=[
+            {"rate": {"upper": "0.1 kHz", "weight": 50.0, "populations": ["rec"]}, "spikes_l1": {"weight": 0.2, "above": 2.5}},
+            {"population_rate": {"lower": "0.2 kHz", "upper": "0.22 kHz", "weight": 90.0}},
+            {"spikes_l2": {"weight": 0.1, "populations": ["out"]}}])),
+        "penalty of voltages": case(**FIRES, train=readout("mean", regularize={
+            "voltage": {"state": "v", "lower": 0.2, "upper": 0.7, "weight": 3.0, "populations": ["rec", "out"]}})),
         "labels per step, skip": case(**CUBA, rec={}, train=readout("per_step", skip=5)),
         "label smoothing": case(**CUBA, rec={}, train=readout("mean", label_smoothing=0.1)),
         "first spike": case(**FIRES, train=readout("first_spike", tau="5 ms")),
@@ -183,16 +189,24 @@ def ms(x):
     return float(str(x).replace(" ms", ""))
 
 
+def listed(x):
+    return x if isinstance(x, list) else [x]
+
+
+def number(x):
+    return float(x.replace(" kHz", "")) if isinstance(x, str) and x.endswith("kHz") else x
+
+
 def settings(x):
     t = x["train"]
-    rate = t.get("regularize", {}).get("rate")
     s = dict(t["surrogate"])
     scale = s.pop("scale", 1.0)
     (kind, b), = s.items()
     return {"input": t["input"], "readout": t["readout"]["population"], "from": t["readout"]["from"], "loss": t["loss"],
             "skip": t.get("skip", 0), "every": t.get("every", 1), "tau": ms(t.get("tau", 1)), "silent": ms(t.get("silent", 0)),
             "targets": [ms(t.get("targets", {}).get(k, v)) for k, v in (("right", 1), ("wrong", 0))], "label_smoothing": t.get("label_smoothing", 0), "reset": t.get("reset", "detached"),
-            "rate": rate and {k: float(str(v).replace("kHz", "")) for k, v in rate.items()}, "surrogate": (kind, b, scale)}
+            "regularize": [(k, {n: number(v) for n, v in b.items()}) for m in listed(t.get("regularize", [])) for k, b in m.items()],
+            "surrogate": (kind, b, scale)}
 
 
 def export(folder, x, ranks=1, replicas=1):
