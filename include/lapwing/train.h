@@ -76,11 +76,7 @@ typedef struct lw_loss {
     bool has_target; /* mse with classes: what the read-out shall be for the label's unit and for the others; the time
                         in ms for first spikes. Else 1 and 0 */
     double target_right, target_wrong;
-    /* rate regulariser: weight * mean over neurons of ((rate - upper)+^2 + (lower - rate)+^2), rates in kHz over the
-     * sequence, per sample mean */
-    double rate_weight, rate_lower, rate_upper;
-    const uint8_t *rate_pop;   /* [n_pop] 1: regularised; NULL: all spiking populations */
-    const lw_penalty *penalty; /* [n_penalties] more of them, borrowed */
+    const lw_penalty *penalty; /* [n_penalties] added to the loss, borrowed */
     int32_t n_penalties;
 } lw_loss;
 

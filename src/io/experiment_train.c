@@ -137,7 +137,7 @@ static lw_err penalty(reader *r, const yaml_tree_node *node, lw_penalty *p) {
     return p->lower <= p->upper ? LW_OK : yaml_fail(yaml_get(node, "lower"), "a lower bound below the upper one");
 }
 
-/* Regularisers besides the first rate band: those of a map, or of a list of maps. */
+/* The regularisers of a map, or of a list of maps. */
 static lw_err penalties(reader *r, const yaml_tree_node *regularize, lw_loss *l) {
     bool list = regularize->kind == YAML_LIST;
     int room = 0, n_maps = list ? regularize->n : 1;

@@ -51,7 +51,6 @@ static lw_err spec_check(const lw_grid *grid, const lw_net *net, const lw_train_
         (long long)n_steps);
     LW_CHECK(loss->label_smoothing >= 0 && loss->label_smoothing < 1, LW_EUSE,
         "label_smoothing is %g, allowed are 0 to below 1", loss->label_smoothing);
-    LW_CHECK(loss->rate_weight >= 0, LW_EUSE, "rate weight is %g, allowed are numbers from 0", loss->rate_weight);
     LW_TRY(data_check(data, spec, n_steps));
     lw_pop_view in = lw_net_pop(net, spec->input_pop), out = lw_net_pop(net, loss->pop);
     bool times = loss->kind == LW_LOSS_VAN_ROSSUM || loss->readout == LW_READOUT_FIRST_SPIKE;
@@ -116,8 +115,8 @@ lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, 
     p->grid = grid;
     p->net = net;
     p->spec = *spec;
-    p->spec.loss.rate_pop = NULL; /* borrowed by rates_create only */
-    p->spec.loss.penalty = NULL;
+    p->spec.loss.penalty = NULL; /* borrowed by rates_create only */
+    p->spec.loss.n_penalties = 0;
     p->n_steps = n_steps;
     p->share = share;
     p->n_shares = n_shares;

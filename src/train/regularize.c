@@ -72,12 +72,6 @@ static lw_err penalty_create(rates *r, const lw_net *net, const lw_penalty *spec
 }
 
 static lw_err rates_fill(rates *r, const lw_loss *loss, const lw_net *net) {
-    const lw_penalty band = {.kind = LW_PENALTY_RATE,
-        .power = 2,
-        .weight = loss->rate_weight,
-        .lower = loss->rate_lower,
-        .upper = loss->rate_upper,
-        .pop = loss->rate_pop};
     size_t n_pop = (size_t)r->n_pop, real = lw_dtype_size(r->precision);
     LW_TRY(lw_alloc(n_pop + 1, sizeof *r->row_begin, "firing rates", &r->row_begin));
     LW_TRY(lw_alloc(n_pop, sizeof *r->n_local, "firing rates", &r->n_local));
@@ -90,8 +84,7 @@ static lw_err rates_fill(rates *r, const lw_loss *loss, const lw_net *net) {
         if (pop.model->emits_spikes) r->n_spiking += pop.size;
     }
     r->n_rows = r->row_begin[r->n_pop];
-    LW_TRY(lw_alloc((size_t)loss->n_penalties + 1, sizeof *r->penalty, "regularisers", &r->penalty));
-    if (loss->rate_weight > 0 || loss->rate_pop) LW_TRY(penalty_create(r, net, &band));
+    LW_TRY(lw_alloc((size_t)loss->n_penalties, sizeof *r->penalty, "regularisers", &r->penalty));
     for (int32_t i = 0; i < loss->n_penalties; i++)
         LW_TRY(penalty_create(r, net, &loss->penalty[i]));
     size_t cells = (size_t)(r->n_rows * r->width);

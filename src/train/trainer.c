@@ -85,8 +85,8 @@ lw_err lw_trainer_create(
     for (int i = 0; i < t->n_team; i++)
         LW_TRY_TO(
             pass_create(grid, net, spec, data, t->theta, data->n_steps, false, i, t->n_team, &t->team[i]), failed);
-    t->spec.loss.rate_pop = NULL;
-    t->spec.loss.penalty = NULL;
+    t->spec.loss.penalty = NULL; /* borrowed until here */
+    t->spec.loss.n_penalties = 0;
     t->n_batches = (t->order->n_train + spec->batch - 1) / spec->batch;
     t->state.best_score = -INFINITY;
     *out = t;

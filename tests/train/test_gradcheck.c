@@ -105,6 +105,7 @@ TEST(every_model_dense_and_sparse) {
 TEST(every_loss) {
     lw_comm *world = world_start();
     int replicas = lw_comm_size(world) % 2 == 0 ? 2 : 1;
+    static const lw_penalty band = {.kind = LW_PENALTY_RATE, .power = 2, .weight = 5, .lower = 0.2, .upper = 0.3};
     static const char *const name[] = {"per step", "last", "mean", "sum", "max"};
     toy_net_spec net = net_of(lw_model_builtin("cuba_lif"));
     drive_find(&net);
@@ -114,9 +115,8 @@ TEST(every_loss) {
             spec.loss.readout = (lw_readout_kind)readout;
             spec.loss.kind = kind == 0 ? LW_LOSS_CROSS_ENTROPY : LW_LOSS_MSE;
             spec.loss.skip = 3;
-            spec.loss.rate_weight = 5;
-            spec.loss.rate_lower = 0.2;
-            spec.loss.rate_upper = 0.3;
+            spec.loss.penalty = &band;
+            spec.loss.n_penalties = 1;
             spec.loss.unlabelled = readout == LW_READOUT_LAST ? 1 : -1;
             net.sparse = kind == 1;
             net.weight_type = kind == 2 ? LW_F32 : LW_F64;

@@ -44,6 +44,8 @@ static toy_net_spec spiking(bool sparse) {
     return s;
 }
 
+static const lw_penalty band = {.kind = LW_PENALTY_RATE, .power = 2, .weight = 10, .upper = 0.05};
+
 static job job_of(bool per_step) {
     job j = {.toy = {.n_steps = STEPS, .per_step = per_step}, .spec = toy_train()};
     j.spec.batch = 12; /* for 1, 2, 3 and 4 replicas; 22 samples: the last batch is not full */
@@ -116,8 +118,8 @@ TEST(every_grid_gives_the_same_losses) {
             job alone = job_of(true), many;
             toy_net_spec net = spiking(sparse);
             alone.spec.loss.skip = 2;
-            alone.spec.loss.rate_weight = 10;
-            alone.spec.loss.rate_upper = 0.05;
+            alone.spec.loss.penalty = &band;
+            alone.spec.loss.n_penalties = 1;
             alone.spec.optimizer.clip_norm = 0.5;
             alone.spec.validation = 0.2;
             many = alone;
@@ -186,8 +188,8 @@ TEST(pieces_give_equal_bits_on_any_grid) {
         toy_net_spec net = spiking(true);
         alone.spec.lanes = plain ? 0 : 1;
         alone.spec.validation = 0.2;
-        alone.spec.loss.rate_weight = 10;
-        alone.spec.loss.rate_upper = 0.05;
+        alone.spec.loss.penalty = &band;
+        alone.spec.loss.n_penalties = 1;
         many = alone;
         job_start(&alone, self, 1, &net, true);
         job_start(&many, world, size, &net, true);
@@ -291,8 +293,8 @@ TEST(threads_share_the_samples) {
             alone.spec.batch = 2 * size * threads; /* with 22 samples, some lanes are absent */
             alone.spec.lanes = lanes;
             alone.spec.validation = 0.2;
-            alone.spec.loss.rate_weight = 10;
-            alone.spec.loss.rate_upper = 0.05;
+            alone.spec.loss.penalty = &band;
+            alone.spec.loss.n_penalties = 1;
             many = alone;
             many.spec.threads = threads;
             again = many;
@@ -323,8 +325,8 @@ TEST(memory_changes_nothing) {
         job whole = job_of(true), cut;
         toy_net_spec net = spiking(true);
         whole.spec.validation = 0.2;
-        whole.spec.loss.rate_weight = 10;
-        whole.spec.loss.rate_upper = 0.05;
+        whole.spec.loss.penalty = &band;
+        whole.spec.loss.n_penalties = 1;
         whole.spec.batch = 24;
         whole.toy.n_steps = 40;
         whole.spec.threads = kind == 2 ? 2 : 1;
