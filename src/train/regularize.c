@@ -161,6 +161,9 @@ void rates_evaluate(rates *r, const lw_tape *tape, const batch *b, double scale,
     bool f32 = r->precision == LW_F32, means = false;
     r->batch = b;
     r->scale = scale;
+    r->least = r->n_steps;
+    for (int64_t l = 0; l < r->width; l++)
+        if (b->steps[l] < r->least) r->least = b->steps[l];
     *spikes += f32 ? count_f32(r, tape) : count_f64(r, tape);
     if (r->n_penalties == 0) return;
     memset(r->adj, 0, (size_t)(r->n_rows * r->width) * lw_dtype_size(r->precision));

@@ -31,6 +31,7 @@ typedef struct rates {
     void *adj;          /* real [n_rows, width] d penalties / d emitted value, the same at every step of the sample */
     double *mean;       /* [n_pop, width] rate of populations, kHz */
     double scale;       /* of the last evaluation */
+    int64_t least;      /* steps that all its lanes have */
     const batch *batch; /* evaluated last */
 } rates;
 

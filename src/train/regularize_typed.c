@@ -6,24 +6,27 @@
 /* count <- spikes of local neurons within each lane's sample; returns all of present lanes, those behind it too */
 static double LW_T(count)(rates *r, const lw_tape *tape) {
     const batch *b = r->batch;
-    int64_t L = r->width, least = r->n_steps;
+    int64_t L = r->width;
     double sum = 0;
-    for (int64_t l = 0; l < L; l++)
-        if (b->steps[l] < least) least = b->steps[l];
     memset(r->count, 0, (size_t)(r->n_rows * L) * sizeof(REAL));
     for (int32_t p = 0; p < r->n_pop; p++) {
-        int64_t n = (r->row_begin[p + 1] - r->row_begin[p]) * L;
+        int64_t rows = r->row_begin[p + 1] - r->row_begin[p], n = rows * L;
         REAL *count = (REAL *)r->count + r->row_begin[p] * L;
         if (n == 0) continue;
         for (int64_t t = 0; t < r->n_steps; t++) {
             const REAL *out = lw_tape_output(tape, p, t);
-            for (int64_t i = 0; i < n && t < least; i++)
-                count[i] += out[i];
-            for (int64_t i = 0; i < n && t >= least; i++) {
-                bool within = t < b->steps[i % L];
-                count[i] += within ? out[i] : 0;
-                if (!within && b->present[i % L]) sum += (double)out[i];
+            if (t < r->least) {
+                for (int64_t i = 0; i < n; i++)
+                    count[i] += out[i];
+                continue;
             }
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t l = 0; l < L; l++) {
+                    REAL x = out[i * L + l];
+                    bool within = t < b->steps[l];
+                    count[i * L + l] += within ? x : 0;
+                    sum += within || !b->present[l] ? 0 : (double)x;
+                }
         }
     }
     for (int64_t row = 0; row < r->n_rows; row++)
@@ -94,7 +97,10 @@ static void LW_T(add_state)(
 
 static void LW_T(add)(const rates *r, int pop, int64_t t, REAL *out_adj) {
     const REAL *adj = (const REAL *)r->adj + r->row_begin[pop] * r->width;
-    for (int64_t i = 0; i < r->row_begin[pop + 1] - r->row_begin[pop]; i++)
+    int64_t rows = r->row_begin[pop + 1] - r->row_begin[pop];
+    for (int64_t i = 0; t < r->least && i < rows * r->width; i++)
+        out_adj[i] += adj[i];
+    for (int64_t i = 0; t >= r->least && i < rows; i++)
         for (int64_t l = 0; l < r->width; l++)
             out_adj[i * r->width + l] += t < r->batch->steps[l] ? adj[i * r->width + l] : 0;
 }

@@ -198,6 +198,27 @@ TEST(gradients_of_various_lengths) {
     lw_comm_stop(&world);
 }
 
+/* the network runs on behind the end of a sample: its spikes are counted, its labels are not */
+TEST(reported_rates_are_of_all_steps) {
+    lw_comm *world = world_start();
+    bench b;
+    lw_evaluation whole, cut;
+    bench_begin(&b, world, 1, "li", STEPS, true);
+    CHECK_OK(lw_evaluate(b.grid, b.net, &b.spec, &b.data, NULL, &whole));
+    b.data.length = various_length;
+    CHECK_OK(lw_evaluate(b.grid, b.net, &b.spec, &b.data, NULL, &cut));
+    CHECK(whole.rate_hz > 0 && cut.rate_hz == whole.rate_hz);
+    int64_t counted = 0;
+    for (int64_t i = 0; i < SAMPLES; i++)
+        counted += various_length(NULL, i) - 3;
+    CHECK_INT(cut.counted, counted);
+    CHECK_INT(whole.counted, SAMPLES * (STEPS - 3));
+    lw_evaluation_free(&whole);
+    lw_evaluation_free(&cut);
+    bench_end(&b);
+    lw_comm_stop(&world);
+}
+
 static void refused(bench *b, const lw_penalty *p, const char *message) {
     lw_gradcheck r;
     b->spec.loss.penalty = p;
@@ -228,4 +249,4 @@ TEST(what_cannot_be_is_refused) {
 }
 
 CHECK_MAIN(CASE(sizes_in_closed_form), CASE(gradients), CASE(padding_counts_nowhere),
-    CASE(gradients_of_various_lengths), CASE(what_cannot_be_is_refused))
+    CASE(gradients_of_various_lengths), CASE(reported_rates_are_of_all_steps), CASE(what_cannot_be_is_refused))
