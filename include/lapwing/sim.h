@@ -329,8 +329,9 @@ typedef struct lw_tape_seed {
     void (*state)(void *payload, int pop, int64_t t, int state, void *state_adj);
 } lw_tape_seed;
 /** Adjoint sweep. **Collective**. grad: [theta->n_local] doubles, accumulated (not zeroed). state0_adj: NULL, or per
- * population and state variable arrays [n_local, width] (double) that receive the derivative with respect to the state
- * before the first step, indexed state0_adj[pop][state]. Spikes in flight before the first step count as constants. */
+ * population (the same ones on all ranks) and state variable arrays [n_local, width] (double) that receive the
+ * derivative with respect to the state before the first step, indexed state0_adj[pop][state]. Spikes in flight before
+ * the first step count as constants. */
 lw_err lw_tape_backward(
     lw_tape *tape, const lw_tape_seed *seed, double *grad, double *const *const *state0_adj) LW_MUST_CHECK;
 /** Tangent sweep along the recorded trajectory. **Collective**. direction: [theta->n_local] (NULL: none); state0_tan as

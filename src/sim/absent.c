@@ -57,11 +57,10 @@ static void put(engine_absent *a, int64_t n, lw_event event) {
     a->event[n] = event;
 }
 
-void engine_absent_add(engine_absent *a, const lw_halo *halo, const int64_t *slot, int64_t t0, int64_t t1,
-    const lw_event **events, int64_t *n) {
+void engine_absent_add(engine_absent *a, const lw_halo *halo, const engine_tag *tag, const int64_t *slot, int64_t t0,
+    int64_t t1, const lw_event **events, int64_t *n) {
     lw_halo_absent absent = lw_halo_absent_get(halo);
     int64_t steps = t1 - t0, all = absent.at ? absent.at[absent.n_ranks] * steps : 0, rank = 0;
-    uint32_t width = (uint32_t)a->sim->width;
     lw_stream s = lw_stream_start(lw_net_seed(a->sim->net), LW_PURPOSE_ABSENT, (uint64_t)t0, 0);
     double ln_silent = log1p(-fmin(a->most, 1 - 1e-12));
     int64_t kept = 0;
@@ -77,7 +76,7 @@ void engine_absent_add(engine_absent *a, const lw_halo *halo, const int64_t *slo
             uint32_t index = absent.slot[absent.at[rank] + in % n_rank];
             double share = a->share[a->pop[slot[index]]];
             if (share < 1 && lw_stream_uniform(&s) >= share) continue;
-            put(a, kept++, (lw_event){.index = index, .tag = (uint32_t)(in / n_rank) * width});
+            put(a, kept++, (lw_event){.index = index, .tag = engine_tag_make(tag, (uint32_t)(in / n_rank), 0, 1)});
         }
     }
     *events = a->event;

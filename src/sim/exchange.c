@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * From the rings of own values (by lid) to the rings by slot, on all ranks that want them. Hard spikes travel as events
- * (lid, step in the epoch * width + lane), graded and smooth values as dense rows of epoch * width reals. A level whose
- * populations do both gets one halo for each kind; populations without outgoing synapses are in no halo.
- * Buffers grow where activity does; running out of memory there ends the job, as in the halo below.
+ * (lid and a tag: step in the epoch and, with several lanes, a group of lanes and which of them), graded and smooth
+ * values as dense rows of epoch * width reals. A level whose populations do both gets one halo for each kind;
+ * populations without outgoing synapses are in no halo. Buffers grow where activity does; running out of memory there
+ * ends the job, as in the halo below.
  */
 #include <string.h>
 #include "absent.h"
+#include "nonzero.h"
 
 /* The slots of some populations of a level. */
 typedef struct channel {
@@ -35,6 +37,7 @@ typedef struct engine_exchange {
     uint64_t *bitmap;               /* [n_slots / 64 + 1] */
     char *packed_own;               /* [n_local of the net, epoch, width] real */
     char *packed_slots;             /* [most slots of a rows channel, epoch, width] real */
+    engine_tag tag;
 } engine_exchange;
 
 /* ------------------------------------------------------------------ creation */
@@ -144,6 +147,7 @@ lw_err engine_exchange_create(lw_sim *sim) {
     if (err == LW_OK)
         err = lw_alloc((size_t)sim->n_levels, sizeof *sim->exchange->level, "an exchange", &sim->exchange->level);
     LW_TRY(lw_comm_agree(comm, err));
+    sim->exchange->tag = engine_tag_plan(sim->width, sim->epoch);
     for (int level = 0; level < sim->n_levels; level++)
         LW_TRY(level_create(sim, level));
     return lw_comm_agree(comm, buffers_create(sim));
@@ -216,9 +220,9 @@ static void reserve(lw_sim *sim, void *pointer_to_pointer, int64_t *room, int64_
     *room = more;
 }
 
-static bool is_zero(const lw_sim *sim, const char *rows, int64_t i) {
+static uint64_t fired_bits(const lw_sim *sim, const char *rows, int64_t at, int64_t n) {
     const void *x = rows;
-    return sim->f64 ? ((const double *)x)[i] == 0 : ((const float *)x)[i] == 0;
+    return sim->f64 ? nonzero_bits_f64((const double *)x + at, n) : nonzero_bits_f32((const float *)x + at, n);
 }
 
 /* Events of population p at step t, after the n already there; returns the new number. */
@@ -227,17 +231,24 @@ static int64_t events_of(lw_sim *sim, int p, int64_t t, uint32_t step, int64_t n
     int64_t *n_list = NULL, width = sim->width;
     const uint32_t *list = engine_own_list(sim, p, t, &n_list);
     uint32_t lid = (uint32_t)sim->pop[p].view.lid_begin;
-    reserve(sim, &x->events, &x->events_room, n + *n_list * width, sizeof *x->events);
+    reserve(sim, &x->events, &x->events_room, n + *n_list * x->tag.groups, sizeof *x->events);
     if (width == 1) {
         for (int64_t i = 0; i < *n_list; i++)
             x->events[n++] = (lw_event){.index = lid + list[i], .tag = step};
         return n;
     }
     const char *rows = engine_own_rows(sim, p, t);
+    uint64_t group = ((uint64_t)1 << x->tag.lanes) - 1;
     for (int64_t i = 0; i < *n_list; i++)
-        for (int64_t lane = 0; lane < width; lane++)
-            if (!is_zero(sim, rows, list[i] * width + lane))
-                x->events[n++] = (lw_event){.index = lid + list[i], .tag = step * (uint32_t)width + (uint32_t)lane};
+        for (int64_t l0 = 0; l0 < width; l0 += 64) {
+            uint64_t bits = fired_bits(sim, rows, list[i] * width + l0, width - l0 < 64 ? width - l0 : 64);
+            while (bits) {
+                uint32_t first = (uint32_t)__builtin_ctzll(bits) / x->tag.lanes * x->tag.lanes;
+                uint32_t which = (uint32_t)(bits >> first & group), at = (uint32_t)l0 + first;
+                x->events[n++] = (lw_event){.index = lid + list[i], .tag = engine_tag_make(&x->tag, step, at, which)};
+                bits &= ~(group << first);
+            }
+        }
     return n;
 }
 
@@ -343,13 +354,17 @@ static void lists_put(lw_sim *sim, int64_t t, const uint32_t *slot, int64_t n) {
     }
 }
 
-static void one_put(lw_sim *sim, int64_t t, int64_t cell) {
+/* which: of the lanes from `cell` on */
+static void ones_put(lw_sim *sim, int64_t t, int64_t cell, uint32_t which) {
     const engine_history *h = &sim->history;
-    int64_t i = engine_ring(t, h->origin, h->depth) * h->n_slots * sim->width + cell;
-    if (sim->f64)
-        ((double *)h->value)[i] = 1;
-    else
-        ((float *)h->value)[i] = 1;
+    int64_t begin = engine_ring(t, h->origin, h->depth) * h->n_slots * sim->width + cell;
+    for (; which; which &= which - 1) {
+        int64_t i = begin + __builtin_ctz(which);
+        if (sim->f64)
+            ((double *)h->value)[i] = 1;
+        else
+            ((float *)h->value)[i] = 1;
+    }
 }
 
 /* Do populations of this level that send events keep values too? All do or none (see engine_need_rows). */
@@ -363,19 +378,21 @@ static void events_put(lw_sim *sim, int level, const lw_event *events, int64_t n
     engine_exchange *e = sim->exchange;
     const level_exchange *x = &e->level[level];
     int64_t steps = x->t1 - x->t0, *begin = e->step_begin, *end = e->step_end;
-    uint32_t width = (uint32_t)sim->width;
+    const engine_tag *tag = &e->tag;
     bool ones = keeps_ones(sim, level);
     reserve(sim, &e->slot, &e->slot_room, n, sizeof *e->slot);
     memset(begin, 0, (size_t)(steps + 1) * sizeof *begin);
     for (int64_t i = 0; i < n; i++)
-        begin[events[i].tag / width + 1]++;
+        begin[engine_tag_step(tag, events[i].tag) + 1]++;
     for (int64_t s = 0; s < steps; s++) {
         begin[s + 1] += begin[s];
         end[s] = begin[s];
     }
     for (int64_t i = 0; i < n; i++) {
-        int64_t slot = x->events.slot[events[i].index], s = events[i].tag / width;
-        if (ones) one_put(sim, x->t0 + s, slot * width + events[i].tag % width);
+        int64_t slot = x->events.slot[events[i].index], s = engine_tag_step(tag, events[i].tag);
+        if (ones)
+            ones_put(sim, x->t0 + s, slot * sim->width + engine_tag_lane(tag, events[i].tag),
+                engine_tag_which(tag, events[i].tag));
         /* lanes of one neuron follow each other */
         if (end[s] == begin[s] || e->slot[end[s] - 1] != (uint32_t)slot) e->slot[end[s]++] = (uint32_t)slot;
     }
@@ -447,7 +464,8 @@ lw_err engine_exchange_end(lw_sim *sim, int level) {
         if (lw_halo_events_end(x->events.halo, &events, &n) != LW_OK) lw_comm_abort(lw_net_comm(sim->net), 1);
         if (sim->exchange->absent) {
             double drawing = lw_time_now(); /* no part of the work of a rank */
-            engine_absent_add(sim->exchange->absent, x->events.halo, x->events.slot, x->t0, x->t1, &events, &n);
+            engine_absent_add(
+                sim->exchange->absent, x->events.halo, &sim->exchange->tag, x->events.slot, x->t0, x->t1, &events, &n);
             start += lw_time_now() - drawing;
         }
         for (int64_t t = x->t0; t < x->t1; t++)

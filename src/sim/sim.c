@@ -129,9 +129,9 @@ static lw_err local_create(lw_sim *sim, const lw_sim_options *options) {
         "an engine of width %d was asked for; allowed: 1 to 2^24", (int)options->width);
     LW_CHECK(options->surrogate.slope > 0, LW_EUSE, "slope of the surrogate is %g; it must be positive",
         options->surrogate.slope);
-    /* tags of spike events are step in the epoch * width + lane */
-    LW_CHECK(sim->epoch * sim->width <= UINT32_MAX, LW_EUSE,
-        "%d lanes times %lld steps of the smallest delay exceed 2^32", (int)sim->width, (long long)sim->epoch);
+    /* tags of spike events hold step in the epoch, lane and one bit (absent.h) */
+    LW_CHECK(sim->epoch * sim->width <= (int64_t)1 << 31, LW_EUSE,
+        "%d lanes times %lld steps of the smallest delay exceed 2^31", (int)sim->width, (long long)sim->epoch);
     /* several lanes and smooth spikes are rows of numbers: bundles are for single spikes */
     if (options->width > 1 || options->smooth) LW_TRY(lw_net_unbundle(sim->net));
     LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *sim->proj, "projections", &sim->proj));

@@ -127,6 +127,14 @@ static void pop_back(lw_tape *tape, int p, int64_t t, const reach *r, const lw_t
     lag_back(sim, &room->lag, p, t, r->least, tape->t0, &room->slot, room->active, (void *const *)input, grad);
 }
 
+/* Adjoints of what nobody asks for are not sent. */
+static bool level_wanted(const lw_tape *tape, int level) {
+    bool wanted = false;
+    for (int p = 0; p < tape->sim->n_pop; p++)
+        wanted = wanted || (tape->sim->pop[p].view.level == level && tape->room->active[p]);
+    return wanted;
+}
+
 static void epoch_back(
     lw_tape *tape, int64_t begin, int64_t end, const reach *r, const lw_tape_seed *seed, double *grad) {
     lw_sim *sim = tape->sim;
@@ -135,7 +143,7 @@ static void epoch_back(
     for (int64_t t = end - 1; t >= begin; t--) {
         char *slots = sweep_ring_at(&room->slot, t);
         for (int level = sim->n_levels - 1; level >= 0; level--) {
-            if (sim->n_levels > 1)
+            if (sim->n_levels > 1 && level_wanted(tape, level))
                 sweep_pull(sim, level, sim->width, slots, sweep_ring_at(&room->local, t), room->packed);
             for (int p = 0; p < sim->n_pop; p++)
                 if (sim->pop[p].view.level == level && room->active[p]) pop_back(tape, p, t, r, seed, grad);

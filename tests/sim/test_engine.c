@@ -3,6 +3,7 @@
  * The engine's step: delays are felt when they should be, a neuron follows the exact solution, stimuli have their
  * distributions, lanes and fast paths change no bit, graded populations equal a matrix product, records and watch.
  */
+#include "absent.h"
 #include "brunel.h"
 #include "engine.h"
 #include "world.h"
@@ -553,8 +554,28 @@ TEST(the_watch_sees_progress_and_can_stop) {
     lw_net_destroy(&net);
 }
 
-CHECK_MAIN(CASE(a_delay_is_felt_exactly_then), CASE(delay_zero_is_felt_in_the_same_step),
-    CASE(a_neuron_follows_the_exact_solution), CASE(random_stimuli_have_their_moments),
-    CASE(stimuli_and_feeds_come_when_they_should), CASE(lanes_equal_plain_runs), CASE(fused_steps_equal_phases),
-    CASE(graded_populations_equal_matrices), CASE(float_is_close_to_double), CASE(surrogates_have_their_primitives),
-    CASE(smooth_engine_emits_the_primitive), CASE(the_watch_sees_progress_and_can_stop))
+/* The wider the engine and the longer its epoch, the fewer lanes a tag can hold; what it says is the same. */
+TEST(tags_name_steps_and_lanes) {
+    static const int64_t cases[][3] = {{1, 1000000, 1}, {2, 1, 16}, {64, 10, 16}, {70, 1, 16}, {300, 5000, 8},
+        {4096, 100000, 4}, {16777215, 128, 2}, {3, 600000000, 1}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        int64_t width = cases[k][0], epoch = cases[k][1];
+        engine_tag tag = engine_tag_plan(width, epoch);
+        CHECK_INT(tag.lanes, cases[k][2]);
+        for (int64_t step = 0; step<epoch; step += epoch> 1 ? epoch - 1 : 1)
+            for (int64_t lane = 0; lane < width; lane += tag.lanes * (1 + width / 50)) {
+                uint32_t which = width == 1 ? 1 : 1 + (uint32_t)(lane * 7) % (((uint32_t)1 << tag.lanes) - 1);
+                uint32_t made = engine_tag_make(&tag, (uint32_t)step, (uint32_t)lane, which);
+                CHECK_INT(engine_tag_step(&tag, made), step);
+                CHECK_INT(engine_tag_lane(&tag, made), lane);
+                CHECK_INT(engine_tag_which(&tag, made), which);
+            }
+    }
+}
+
+CHECK_MAIN(CASE(tags_name_steps_and_lanes), CASE(a_delay_is_felt_exactly_then),
+    CASE(delay_zero_is_felt_in_the_same_step), CASE(a_neuron_follows_the_exact_solution),
+    CASE(random_stimuli_have_their_moments), CASE(stimuli_and_feeds_come_when_they_should),
+    CASE(lanes_equal_plain_runs), CASE(fused_steps_equal_phases), CASE(graded_populations_equal_matrices),
+    CASE(float_is_close_to_double), CASE(surrogates_have_their_primitives), CASE(smooth_engine_emits_the_primitive),
+    CASE(the_watch_sees_progress_and_can_stop))
