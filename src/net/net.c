@@ -340,6 +340,7 @@ static int64_t proj_bytes(const net_proj *proj) {
     if (v->bundled) return 0;
     int64_t bytes = v->n_slices * (int64_t)sizeof *v->slice;
     if (!v->weight_one) bytes += v->n_edges * (int64_t)lw_dtype_size(v->weight_type);
+    if (v->lag_max) bytes += v->n_edges * (int64_t)sizeof *v->lag;
     if (!v->dense)
         bytes +=
             v->n_edges * (int64_t)sizeof *v->target + v->n_slices * (v->n_rows + 1) * (int64_t)sizeof *proj->row_begin;

@@ -118,6 +118,11 @@ lw_err plan_delays_create(const lw_net_spec *spec, const lw_projection_spec *pro
         d = &by_distance;
     }
     *out = (plan_delays){0};
+    if (proj->learn_delay) { /* stored as if of one step */
+        LW_TRY(room(out, 2));
+        out->share[1] = 1;
+        return LW_OK;
+    }
     if (proj->rule == LW_RULE_EDGES) return edges_counted(proj, out);
     if (d->kind == LW_DIST_LIST) return counted(d->list, d->n_list, dt, out);
     if (d->kind == LW_DIST_CONSTANT) {

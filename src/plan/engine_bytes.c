@@ -39,6 +39,10 @@ void plan_engine(const plan_part *part, double *held, double *making) {
     sum += inputs * plan_block(real * neurons) + plan_block(8 * neurons);
     sum += plan_block(4 * (depth + 1) * slots) + plan_block(4 * depth * neurons);
     if (rows) sum += plan_block(real * (depth + 1) * slots) + plan_block(real * depth * neurons);
+    for (int32_t i = 0; i < spec->n_proj; i++) /* inputs of coming steps where delays are learned */
+        if (spec->proj[i].learn_delay)
+            sum += plan_block(
+                real * (round(spec->proj[i].delay_max / spec->dt) + 1) * (double)part->neurons[spec->proj[i].post]);
     for (int32_t i = 0; i < part->options->n_stimuli; i++)
         sum += stimulus_bytes(part, &part->options->stimulus[i]);
     /* the halo: slots in, as many items out, places of wants by neuron; and the exchange's own tables */

@@ -47,6 +47,7 @@ static void delays_find(work *w) {
     for (int32_t i = 0; i < w->spec->n_proj; i++) {
         int32_t low, positive, high;
         plan_delays_range(&w->delays[i], w->edges_all[i], &low, &positive, &high);
+        if (w->spec->proj[i].learn_delay) high = (int32_t)lround(w->spec->proj[i].delay_max / w->spec->dt) + 1;
         if (positive > 0 && (w->delay_min == 0 || positive < w->delay_min)) w->delay_min = positive;
         if (high > w->delay_max) w->delay_max = high;
         if (low == 0) w->n_levels = 2;

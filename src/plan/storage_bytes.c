@@ -61,7 +61,8 @@ static double weight_value(const lw_projection_spec *s) {
 static bool is_bundled(const plan_part *part, int32_t i) {
     const lw_projection_spec *s = &part->spec->proj[i];
     int32_t low, positive, high;
-    if (s->learn || s->synapse || !part->spec->pop[s->pre].model->emits_spikes || is_dense(part, i)) return false;
+    if (s->learn || s->learn_delay || s->synapse || !part->spec->pop[s->pre].model->emits_spikes || is_dense(part, i))
+        return false;
     plan_delays_range(&part->delays[i], part->edges_all[i], &low, &positive, &high);
     return low > 0;
 }
@@ -143,6 +144,10 @@ static void alone(const plan_part *part, int32_t i, level *m, plan_bytes *out) {
     double slices = is_dense(part, i) ? 1 : plan_delays_distinct(&part->delays[i], n);
     double bytes = 32 * slices + w * n, rows = slices * (slots + 1) * 8;
     hold(m, w > 0 ? plan_block(w * n) : 0);
+    if (s->learn_delay) {
+        bytes += 4 * n;
+        hold(m, plan_block(4 * n));
+    }
     if (!is_dense(part, i)) {
         bytes += 4 * n + rows;
         hold(m, plan_block(4 * n) + plan_block(rows) + plan_block(4 * slots));

@@ -20,6 +20,7 @@ typedef struct example {
     double p_out;
     lw_profile p_of;
     lw_layout_kind layout;
+    double delay_max; /* > 0: delays are learned */
 } example;
 
 static const example examples[] = {
@@ -52,6 +53,9 @@ static const example examples[] = {
         .p_of = {LW_PROFILE_EXPONENTIAL, 0.05, 0, 0.05}, .layout = LW_LAYOUT_RANDOM},
     {"fixed_indegree by distance", LW_RULE_FIXED_INDEGREE, 6, 0, true, true, LW_DIST_CONSTANT, LW_DIST_CONSTANT,
         .p_of = {LW_PROFILE_GAUSSIAN, 1, 0, 0.05}, .layout = LW_LAYOUT_GRID},
+    {"learned delays", LW_RULE_FIXED_INDEGREE, 20, 0, true, true, LW_DIST_UNIFORM, LW_DIST_NORMAL, .delay_max = 4},
+    {"learned delays, all_to_all", LW_RULE_ALL_TO_ALL, 0, 0, true, true, LW_DIST_UNIFORM, LW_DIST_NORMAL,
+        .delay_max = 3},
     {"small_world, random", LW_RULE_SMALL_WORLD, 4, 1, true, true, LW_DIST_CONSTANT, LW_DIST_CONSTANT},
 };
 
@@ -95,7 +99,9 @@ static void setup_make(setup *s, const example *x, bool more, lw_partition parti
         .autapses = x->autapses,
         .multapses = x->multapses,
         .weight = values(x->weight, 1),
-        .delay = values(x->delay, 1.5)};
+        .delay = values(x->delay, 1.5),
+        .learn_delay = x->delay_max > 0,
+        .delay_max = x->delay_max};
     s->proj[1] = (lw_projection_spec){.pre = E,
         .post = I,
         .rule = LW_RULE_FIXED_INDEGREE,
