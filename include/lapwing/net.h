@@ -80,7 +80,8 @@ typedef struct lw_window {
     int32_t kernel[2], stride[2], padding[2]; /* height, width */
     bool same_channel;                        /* pooling: in[0] = out[0] */
     bool shared; /* weights are drawn (or listed) by kernel entry ((c * in[0] + source channel) * kernel[0] + row) *
-                    kernel[1] + column, so that all places have the same; not with `learn` */
+                    kernel[1] + column, so that all places have the same; with `learn` they are *tied*: one learned
+                    number per entry. A projection of given edges with `learn` may be tied by its window too */
 } lw_window;
 
 /** A function of the distance d between source and target, d in mm. */
@@ -254,6 +255,13 @@ typedef struct lw_proj_view {
     bool delay_in_axon;
     int32_t lag_max; /* learn_delay: the largest delay in steps; else 0. Such a projection has one slice, of delay 1 */
     float *lag;      /* [n_edges] steps, 1 <= lag <= lag_max; writable (training); NULL without learn_delay */
+    int64_t n_tied;  /* learned kernel entries that synapses share (`learn` with shared windows); else 0 */
+    double *tied; /* [n_tied] their values, the same on all ranks, whether the entry has synapses here or not; whoever
+                     writes weights writes these too */
+    const int64_t
+        *tied_begin; /* [n_tied + 1] synapses of entry e: tied_edge[tied_begin[e]] .. [tied_begin[e + 1] - 1] */
+    const uint32_t *tied_edge; /* [n_edges] */
+    lw_window window;          /* with n_tied: which entry a synapse has */
     bool bundled; /* its synapses are in bundles (below): no slices, no targets, no weights here until lw_net_unbundle;
                      n_edges counts them all the same, weight_one and weight_value hold */
 } lw_proj_view;
@@ -414,22 +422,27 @@ lw_net_stats lw_net_stats_get(const lw_net *net);
 typedef struct lw_theta_block {
     bool is_weight;
     bool is_delay;         /* real delays in steps, of a projection with learn_delay */
+    bool tied;             /* weights by kernel entry: all ranks hold all entries, with equal values and gradients */
+    bool counted;          /* this rank counts them in sums over ranks (tied: the first one does) */
     int32_t proj;          /* is_weight or is_delay */
     int32_t pop, param;    /* otherwise */
     int64_t offset, count; /* in the local vector */
 } lw_theta_block;
 
 /** The learnable numbers of this rank: by projection, weights where it has `learn`, then delays where it has
- * `learn_delay` (both in edge order); then parameters with `learn`
+ * `learn_delay` (both in edge order, tied weights by kernel entry); then parameters with `learn`
  * (lid order). */
 typedef struct lw_theta {
-    int64_t n_local, n_global;
+    int64_t n_local, n_global; /* n_global: tied weights once */
     int32_t n_blocks;
     lw_theta_block *block;
 } lw_theta;
 /** **Collective**. */
 lw_err lw_theta_create(const lw_net *net, lw_theta **out) LW_MUST_CHECK;
 void lw_theta_destroy(lw_theta **theta);
+/** Inner product of two vectors, of what this rank counts: summed over ranks it has each learned number once.
+ * **Local**. */
+double lw_theta_inner(const lw_theta *theta, const double *a, const double *b);
 /** Copy net -> vector, vector -> net ([n_local] doubles). put clamps parameters to their domains
  * (lw_model_param_clamp), delays to [1, lag_max], and writes the clamped values back into x. **Local**. After put,
  * engines must be told (lw_sim_refresh). */

@@ -56,6 +56,9 @@ lw_err checkpoint_layout_load(
 /** EFILE when array `path` does not hold n items of `row` numbers. Local. */
 lw_err checkpoint_shape_check(const lw_h5_reader *r, const char *path, int64_t n, int64_t row) LW_MUST_CHECK;
 
+/* Numbers of /network/projections/<name>/window, the window by which synapses share learned weights. */
+enum { CHECKPOINT_WINDOW = 13 };
+
 /** Where synapses stand in the canonical order of a projection: (target, source, order) over the whole network. */
 typedef struct checkpoint_order {
     int64_t n_global;

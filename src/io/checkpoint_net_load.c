@@ -194,6 +194,23 @@ static lw_err synapse_find(const load *l, const char *group, lw_projection_spec 
     return err;
 }
 
+/* Of synapses that share weights. */
+static lw_err window_read(const load *l, const char *group, lw_window *w) {
+    int32_t side[CHECKPOINT_WINDOW];
+    checkpoint_path path = checkpoint_at("%s/window", group);
+    if (!lw_h5_reader_has(l->r, path.text)) return LW_OK;
+    LW_TRY(checkpoint_shape_check(l->r, path.text, CHECKPOINT_WINDOW, 1));
+    LW_TRY(lw_h5_reader_array(l->r, path.text, H5T_NATIVE_INT32, 0, CHECKPOINT_WINDOW, side));
+    memcpy(w->in, side, sizeof w->in);
+    memcpy(w->out, side + 3, sizeof w->out);
+    memcpy(w->kernel, side + 6, sizeof w->kernel);
+    memcpy(w->stride, side + 8, sizeof w->stride);
+    memcpy(w->padding, side + 10, sizeof w->padding);
+    w->same_channel = side[12] != 0;
+    w->shared = true;
+    return LW_OK;
+}
+
 static lw_err proj_read(load *l, int32_t i) {
     char *link = NULL;
     int64_t all = 0, learn = 0;
@@ -219,6 +236,7 @@ static lw_err proj_read(load *l, int32_t i) {
         proj->learn_delay = true;
         proj->delay_max = (double)lag_max * l->spec.dt;
     }
+    LW_TRY(window_read(l, group.text, &proj->window));
     LW_TRY(synapse_find(l, group.text, proj));
     if (all == 0) return empty_read(l, group.text, proj);
     lw_slab slab = lw_slab_range(all, l->rank, l->size);

@@ -171,6 +171,28 @@ static lw_err synapse_param_save(saving *s) {
     return array.n ? lw_h5_writer_array(s->w, &array, s->view.synapse_param) : LW_OK;
 }
 
+/* The window by which synapses share weights. */
+static lw_err window_save(saving *s) {
+    int32_t side[CHECKPOINT_WINDOW];
+    checkpoint_path path = checkpoint_at("%s/window", s->group.text);
+    lw_h5_array array = {.path = path.text,
+        .type = H5T_NATIVE_INT32,
+        .n = CHECKPOINT_WINDOW,
+        .unit = "1",
+        .about =
+            "window of the shared kernel: channels, height, width of the source and of the target; then height and "
+            "width of kernel, stride, padding; 1 where it stays within a channel"};
+    const lw_window *w = &s->view.window;
+    memcpy(side, w->in, sizeof w->in);
+    memcpy(side + 3, w->out, sizeof w->out);
+    memcpy(side + 6, w->kernel, sizeof w->kernel);
+    memcpy(side + 8, w->stride, sizeof w->stride);
+    memcpy(side + 10, w->padding, sizeof w->padding);
+    side[12] = w->same_channel;
+    lw_slab mine = lw_slab_range(CHECKPOINT_WINDOW, lw_comm_rank(s->comm), lw_comm_size(s->comm));
+    return lw_h5_writer_array(s->w, &array, side + mine.lo);
+}
+
 static lw_err head_save(saving *s) {
     const char *group = s->group.text;
     const lw_proj_view *v = &s->view;
@@ -181,6 +203,7 @@ static lw_err head_save(saving *s) {
     LW_TRY(lw_h5_writer_i64(s->w, group, "synapses", v->n_edges_global));
     LW_TRY(lw_h5_writer_i64(s->w, group, "learn", v->learn));
     if (v->lag_max) LW_TRY(lw_h5_writer_i64(s->w, group, "lag_max", v->lag_max));
+    if (v->n_tied) LW_TRY(window_save(s));
     if (v->synapse) {
         LW_TRY(lw_h5_writer_string(s->w, group, "synapse", v->synapse->name));
         LW_TRY(lw_h5_writer_i64(s->w, group, "delay_in_axon", v->delay_in_axon));

@@ -152,6 +152,33 @@ static lw_err weights_save(
     return err;
 }
 
+/* Kernel entries, which every rank holds in full: each writes its slab. */
+static lw_err tied_save(
+    lw_h5_writer *w, const lw_comm *comm, const lw_net *net, lw_trainer *trainer, const lw_theta_block *block) {
+    for (int v = 0; v < lw_trainer_n_vectors(trainer); v++) {
+        checkpoint_path path = block_path(trainer, v, net, block);
+        lw_h5_array array = {.path = path.text,
+            .type = H5T_NATIVE_DOUBLE,
+            .n = block->count,
+            .about = "one value per entry of the kernel: [target channel, source channel, row, column]"};
+        lw_slab slab = lw_slab_range(block->count, lw_comm_rank(comm), lw_comm_size(comm));
+        LW_TRY(lw_h5_writer_array(w, &array, lw_trainer_vector(trainer, v) + block->offset + slab.lo));
+    }
+    return LW_OK;
+}
+
+static lw_err tied_load(const lw_h5_reader *r, const lw_net *net, lw_trainer *trainer, const lw_theta_block *block) {
+    lw_err err = LW_OK;
+    for (int v = 0; v < lw_trainer_n_vectors(trainer) && err == LW_OK; v++) {
+        checkpoint_path path = block_path(trainer, v, net, block);
+        double *x = lw_trainer_vector(trainer, v) + block->offset;
+        err = checkpoint_shape_check(r, path.text, block->count, 1);
+        if (err == LW_OK) err = lw_h5_reader_array(r, path.text, H5T_NATIVE_DOUBLE, 0, block->count, x);
+        err = lw_comm_agree(lw_net_comm(net), err);
+    }
+    return err;
+}
+
 static lw_err params_save(
     lw_h5_writer *w, const lw_comm *comm, const lw_net *net, lw_trainer *trainer, const lw_theta_block *block) {
     lw_pop_view pop = lw_net_pop(net, block->pop);
@@ -164,6 +191,13 @@ static lw_err params_save(
     return LW_OK;
 }
 
+static lw_err block_save(
+    lw_h5_writer *w, const lw_comm *comm, const lw_net *net, lw_trainer *trainer, const lw_theta_block *block) {
+    if (block->tied) return tied_save(w, comm, net, trainer, block);
+    if (block->is_weight || block->is_delay) return weights_save(w, comm, net, trainer, block);
+    return params_save(w, comm, net, trainer, block);
+}
+
 lw_err checkpoint_trainer_save(lw_h5_writer *w, const lw_comm *comm, const lw_net *net, lw_trainer *trainer) {
     const lw_theta *theta = lw_trainer_theta(trainer);
     LW_TRY(lw_h5_writer_group(w, "/training"));
@@ -173,9 +207,7 @@ lw_err checkpoint_trainer_save(lw_h5_writer *w, const lw_comm *comm, const lw_ne
     for (int v = 0; v < lw_trainer_n_vectors(trainer); v++)
         LW_TRY(lw_h5_writer_group(w, vector_group(trainer, v).text));
     for (int32_t b = 0; b < theta->n_blocks; b++)
-        LW_TRY(theta->block[b].is_weight || theta->block[b].is_delay
-                   ? weights_save(w, comm, net, trainer, &theta->block[b])
-                   : params_save(w, comm, net, trainer, &theta->block[b]));
+        LW_TRY(block_save(w, comm, net, trainer, &theta->block[b]));
     return LW_OK;
 }
 
@@ -240,6 +272,12 @@ static lw_err params_load(const lw_h5_reader *r, const lw_net *net, lw_trainer *
     return LW_OK;
 }
 
+static lw_err block_load(const lw_h5_reader *r, const lw_net *net, lw_trainer *trainer, const lw_theta_block *block) {
+    if (block->tied) return tied_load(r, net, trainer, block);
+    if (block->is_weight || block->is_delay) return weights_load(r, net, trainer, block);
+    return params_load(r, net, trainer, block);
+}
+
 lw_err lw_checkpoint_trainer(lw_checkpoint *checkpoint, lw_trainer *trainer) {
     const lw_h5_reader *r = checkpoint->reader;
     const lw_net *net = lw_trainer_net(trainer);
@@ -256,8 +294,7 @@ lw_err lw_checkpoint_trainer(lw_checkpoint *checkpoint, lw_trainer *trainer) {
     err = lw_comm_agree(comm, err);
     if (err == LW_OK) err = lw_trainer_vectors_open(trainer, LW_VECTORS_EMPTY);
     for (int32_t b = 0; b < theta->n_blocks && err == LW_OK; b++)
-        err = theta->block[b].is_weight || theta->block[b].is_delay ? weights_load(r, net, trainer, &theta->block[b])
-                                                                    : params_load(r, net, trainer, &theta->block[b]);
+        err = block_load(r, net, trainer, &theta->block[b]);
     lw_trainer_vectors_close(trainer, err == LW_OK);
     if (err == LW_OK) err = lw_comm_agree(comm, lw_trainer_metrics_set(trainer, metrics, n));
     if (err == LW_OK) *lw_trainer_state_get(trainer) = state;

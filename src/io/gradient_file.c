@@ -27,6 +27,12 @@ static lw_err rows_save(
     return lw_h5_writer_array(s->w, &array, (const char *)rows + (size_t)(mine.lo * row) * H5Tget_size(type));
 }
 
+static lw_err tied_save(const saving *s, const lw_theta_block *block, const char *path) {
+    return rows_save(s, path, H5T_NATIVE_DOUBLE, block->count, 1, s->g->gradient + block->offset,
+        "derivative of the loss with respect to the entry of the kernel: [target channel, source channel, row, "
+        "column]");
+}
+
 static lw_err weights_save(const saving *s, const lw_theta_block *block, const char *path) {
     checkpoint_order order = {0};
     checkpoint_edges edges = {0};
@@ -71,7 +77,8 @@ static lw_err gradients_save(const saving *s) {
         const lw_theta_block *block = &s->g->theta->block[b];
         if (block->is_weight) {
             checkpoint_path name = checkpoint_name(lw_net_proj(s->net, block->proj).name);
-            LW_TRY(weights_save(s, block, checkpoint_at("/gradient/projections/%s", name.text).text));
+            checkpoint_path path = checkpoint_at("/gradient/projections/%s", name.text);
+            LW_TRY(block->tied ? tied_save(s, block, path.text) : weights_save(s, block, path.text));
             continue;
         }
         if (block->is_delay) {

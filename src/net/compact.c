@@ -167,6 +167,12 @@ lw_err lw_net_compact(const lw_net *net, const uint8_t *keep_neuron, const uint8
     lw_population_spec *pop = NULL;
     lw_projection_spec *proj = NULL;
     *out = NULL;
+    for (int32_t i = 0; i < net->n_proj; i++)
+        LW_CHECK(net->proj[i].view.n_tied == 0, LW_EUSE,
+            "projection \"%s\" is a learned conv2d, whose synapses share weights, and the network is to lose neurons "
+            "or "
+            "synapses; allowed: local2d, or conv2d without learn",
+            net->proj[i].view.name);
     lw_err err = lw_alloc((size_t)net->n_local, sizeof *c.index, "new numbers", &c.index);
     if (err == LW_OK) err = lw_alloc((size_t)net->slot.n, sizeof *c.slot_index, "new numbers", &c.slot_index);
     if (err == LW_OK) err = lw_alloc((size_t)net->n_pop, sizeof *c.size, "new sizes", &c.size);

@@ -122,6 +122,7 @@ lw_err net_build(const lw_comm *comm, const lw_net_spec *spec, const net_given *
     LW_TRY_TO(net_neurons(net, spec, given), done);
     LW_TRY_TO(net_connections(net, spec, given), done);
     LW_TRY_TO(lw_comm_agree(comm, net_slots(net)), done);
+    LW_TRY_TO(net_ties(net, spec), done);
     err = lw_comm_agree(comm, delays_finish(net));
 done:
     if (err != LW_OK) lw_net_destroy(&net);
@@ -190,6 +191,9 @@ static void proj_free(net_proj *proj) {
     lw_free((void *)proj->view.target);
     lw_free(proj->view.weight);
     lw_free(proj->view.lag);
+    lw_free(proj->view.tied);
+    lw_free((void *)proj->view.tied_begin);
+    lw_free((void *)proj->view.tied_edge);
     lw_free((void *)proj->view.synapse_param);
     lw_free(proj->row_begin);
     lw_free(proj->row_source);
@@ -344,6 +348,7 @@ static int64_t proj_bytes(const net_proj *proj) {
     if (!v->dense)
         bytes +=
             v->n_edges * (int64_t)sizeof *v->target + v->n_slices * (v->n_rows + 1) * (int64_t)sizeof *proj->row_begin;
+    if (v->n_tied) bytes += v->n_edges * (int64_t)sizeof *v->tied_edge + (2 * v->n_tied + 1) * 8;
     return bytes;
 }
 

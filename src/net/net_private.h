@@ -192,6 +192,13 @@ lw_err net_window_draw(net_draw *d, const lw_window *w, int64_t index) LW_MUST_C
 int64_t net_window_entries(const lw_window *w);
 /** Kernel entry of a synapse. */
 int64_t net_window_entry(const lw_window *w, int64_t target, int64_t source);
+/** Whether the synapse is in the window of its target. */
+bool net_window_has(const lw_window *w, int64_t target, int64_t source);
+
+/* ---- tie.c */
+bool net_is_tied(const lw_projection_spec *proj);
+/** Which synapses share a learned weight, of all tied projections; slots must be known. **Collective**. */
+lw_err net_ties(lw_net *net, const lw_net_spec *spec) LW_MUST_CHECK;
 
 /* ---- layout.c, all local */
 lw_err net_layout_check(const lw_layout *layout, int64_t size) LW_MUST_CHECK;

@@ -137,7 +137,7 @@ static lw_err rule_check(
         return net_window_check(proj, pre->size, post->size);
     case LW_RULE_EDGES:
         LW_CHECK(proj->n_edges >= 0, LW_EUSE, "%lld edges are given; allowed: 0 or more", (long long)proj->n_edges);
-        return LW_OK;
+        return net_is_tied(proj) ? net_window_check(proj, pre->size, post->size) : LW_OK;
     }
     return LW_FAIL(LW_EUSE, "unknown rule %d", (int)proj->rule);
 }

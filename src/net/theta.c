@@ -19,6 +19,7 @@ static int32_t blocks_count(const lw_net *net) {
 
 static void block_add(lw_theta *theta, lw_theta_block block) {
     block.offset = theta->n_local;
+    block.counted = block.counted || !block.tied;
     theta->n_local += block.count;
     theta->block[theta->n_blocks++] = block;
 }
@@ -31,8 +32,13 @@ lw_err lw_theta_create(const lw_net *net, lw_theta **out) {
     for (int32_t i = 0; i < net->n_proj; i++) {
         const lw_proj_view *proj = &net->proj[i].view;
         if (proj->learn)
-            block_add(
-                theta, (lw_theta_block){.is_weight = true, .proj = i, .pop = -1, .param = -1, .count = proj->n_edges});
+            block_add(theta, (lw_theta_block){.is_weight = true,
+                                 .tied = proj->n_tied > 0,
+                                 .counted = lw_comm_rank(net->comm) == 0,
+                                 .proj = i,
+                                 .pop = -1,
+                                 .param = -1,
+                                 .count = proj->n_tied ? proj->n_tied : proj->n_edges});
         if (proj->lag_max)
             block_add(
                 theta, (lw_theta_block){.is_delay = true, .proj = i, .pop = -1, .param = -1, .count = proj->n_edges});
@@ -41,7 +47,8 @@ lw_err lw_theta_create(const lw_net *net, lw_theta **out) {
         for (int32_t i = 0; i < net->pop[p].model->n_param; i++)
             if (net->pop[p].learn[i])
                 block_add(theta, (lw_theta_block){.proj = -1, .pop = p, .param = i, .count = net->pop[p].n_local});
-    theta->n_global = theta->n_local;
+    for (int32_t b = 0; b < theta->n_blocks; b++)
+        theta->n_global += theta->block[b].counted ? theta->block[b].count : 0;
     lw_comm_sum_i64(net->comm, &theta->n_global, 1);
 done:
     if (err != LW_OK) lw_theta_destroy(&theta);
@@ -56,6 +63,16 @@ void lw_theta_destroy(lw_theta **theta) {
     *theta = NULL;
 }
 
+double lw_theta_inner(const lw_theta *theta, const double *a, const double *b) {
+    double sum = 0;
+    for (int32_t k = 0; k < theta->n_blocks; k++) {
+        const lw_theta_block *block = &theta->block[k];
+        for (int64_t i = block->offset; block->counted && i < block->offset + block->count; i++)
+            sum += a[i] * b[i];
+    }
+    return sum;
+}
+
 /* Numbers [*first, *first + n) of a block that lie in [lo, hi) of the vector; returns n. */
 static int64_t overlap(const lw_theta_block *block, int64_t lo, int64_t hi, int64_t *first) {
     int64_t begin = block->offset > lo ? block->offset : lo, end = block->offset + block->count;
@@ -65,6 +82,10 @@ static int64_t overlap(const lw_theta_block *block, int64_t lo, int64_t hi, int6
 }
 
 static void weights_get(const lw_proj_view *proj, int64_t first, int64_t n, double *to) {
+    if (proj->n_tied) {
+        memcpy(to, proj->tied + first, (size_t)n * sizeof *to);
+        return;
+    }
     if (!proj->weight || proj->weight_type != LW_F32) {
         for (int64_t i = 0; i < n; i++)
             to[i] = lw_net_weight(proj, first + i);
@@ -92,7 +113,21 @@ void lw_theta_range_get(const lw_theta *theta, const lw_net *net, int64_t lo, in
     }
 }
 
+/* An entry's value is what its synapses hold, so rounded as they are. */
+static void tied_put(const lw_proj_view *proj, int64_t first, const double *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        double value = proj->weight_type == LW_F32 ? (double)(float)x[i] : x[i];
+        proj->tied[first + i] = value;
+        for (int64_t k = proj->tied_begin[first + i]; k < proj->tied_begin[first + i + 1]; k++)
+            net_weight_put(proj->weight_type, proj->weight, proj->tied_edge[k], value);
+    }
+}
+
 static void weights_put(const lw_proj_view *proj, int64_t first, const double *x, int64_t n) {
+    if (proj->n_tied) {
+        tied_put(proj, first, x, n);
+        return;
+    }
     if (proj->weight_type == LW_F64) {
         memcpy((double *)proj->weight + first, x, (size_t)n * sizeof *x);
         return;

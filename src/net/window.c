@@ -34,9 +34,11 @@ lw_err net_window_check(const lw_projection_spec *proj, int64_t n_pre, int64_t n
         (long long)places(w, 1), (int)w->out[1], (int)w->out[2]);
     LW_CHECK(!w->same_channel || w->in[0] == w->out[0], LW_EUSE,
         "pooling from %d channels to %d; allowed: equal numbers", (int)w->in[0], (int)w->out[0]);
-    LW_CHECK(!w->shared || !proj->learn, LW_EUSE,
-        "conv2d with \"learn\"; shared weights are not trained, allowed: local2d, whose synapses have weights of their "
-        "own");
+    LW_CHECK(!w->shared || !proj->learn || !proj->learn_delay, LW_EUSE,
+        "learned delays of synapses whose weights are shared and learned; allowed: one of them, or local2d, whose "
+        "synapses have weights of their own");
+    LW_CHECK(!net_is_tied(proj) || !proj->zero_mean, LW_EUSE,
+        "zero_mean of weights that are shared and learned; allowed: one of them");
     LW_CHECK(!proj->symmetric && !proj->mirror, LW_EUSE, "symmetric windows; allowed: in one direction");
     return LW_OK;
 }
@@ -74,6 +76,16 @@ int64_t net_window_entry(const lw_window *w, int64_t target, int64_t source) {
     int64_t column = source % w->in[2] - (x * w->stride[1] - w->padding[1]);
     int64_t plane = w->same_channel ? c : c * w->in[0] + from;
     return (plane * w->kernel[0] + row) * w->kernel[1] + column;
+}
+
+bool net_window_has(const lw_window *w, int64_t target, int64_t source) {
+    int64_t place[2] = {target / w->out[2] % w->out[1], target % w->out[2]};
+    int64_t at[2] = {source / w->in[2] % w->in[1], source % w->in[2]};
+    for (int d = 0; d < 2; d++) {
+        int64_t k = at[d] - (place[d] * w->stride[d] - w->padding[d]);
+        if (k < 0 || k >= w->kernel[d]) return false;
+    }
+    return !w->same_channel || target / ((int64_t)w->out[1] * w->out[2]) == source / ((int64_t)w->in[1] * w->in[2]);
 }
 
 double lw_window_synapses(const lw_window *w) {

@@ -152,6 +152,12 @@ static void alone(const plan_part *part, int32_t i, level *m, plan_bytes *out) {
         bytes += 4 * n + rows;
         hold(m, plan_block(4 * n) + plan_block(rows) + plan_block(4 * slots));
     }
+    if (s->rule == LW_RULE_WINDOW && s->window.shared && s->learn) { /* synapses by kernel entry, and the entries */
+        const lw_window *v = &s->window;
+        double entries = (double)v->out[0] * (v->same_channel ? 1 : v->in[0]) * v->kernel[0] * v->kernel[1];
+        bytes += 4 * n + (2 * entries + 1) * 8;
+        hold(m, plan_block(4 * n) + plan_block(8 * entries) + plan_block(8 * entries + 8));
+    }
     out->synapses += bytes;
     out->piece[out->n_pieces++] =
         (plan_piece){.pre = s->pre, .weight_one = w == 0, .dense = is_dense(part, i), .edges = n, .cells = slices};

@@ -105,6 +105,12 @@ lw_err lw_prune_run(lw_net *net, const lw_sim_options *sim_options, const lw_pru
     *report = NULL;
     LW_CHECK(spec->pop >= 0 && spec->pop < lw_net_n_pop(net), LW_EUSE, "population number %d of %d", (int)spec->pop,
         lw_net_n_pop(net));
+    for (int i = 0; i < lw_net_n_proj(net); i++)
+        LW_CHECK(lw_net_proj(net, i).n_tied == 0, LW_EUSE,
+            "pruning a network with the learned conv2d \"%s\", whose synapses share weights; allowed: local2d, or "
+            "conv2d "
+            "without learn",
+            lw_net_proj(net, i).name);
     LW_TRY(lw_comm_agree(comm, lw_net_unbundle(net))); /* synapses to be removed are named by their numbers */
     LW_TRY(lw_comm_agree(comm, lw_alloc(1, sizeof *job.report, "a pruning report", &job.report)));
     job.report->method = spec->method;

@@ -76,13 +76,32 @@ typedef struct sweep_grad {
     uint64_t *bits;   /* [rows, steps, words] lanes that are not zero */
     uint32_t *column; /* [most room * width] of one row: where it is not zero */
     void *value;      /* real, what it is there */
+    double **tied; /* [n_proj] of projections with tied weights, by synapse: gradients until they are summed by kernel
+                      entry, or directions; NULL of others */
+    double *entry; /* [most entries] */
 } sweep_grad;
 lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m, sweep_grad *g) LW_MUST_CHECK;
 /** The adjoints of population pop's inputs at engine step `step`, by port: [n_local, width]. */
 void sweep_grad_add(
     lw_sim *sim, const lw_theta *theta, sweep_grad *g, int pop, int64_t step, char *const *in_adj, double *grad);
-/** Empty all panels into grad; blocks of weights are reported to seed->ready as they are done. */
+/** Empty all panels into grad; blocks of weights (but tied ones) are reported to seed->ready as they are done. */
 void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const lw_tape_seed *seed, double *grad);
+
+/* ------------------------------------------------------------------ tied weights (sweep_tied.c) */
+
+lw_err sweep_tied_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m, sweep_grad *g) LW_MUST_CHECK;
+/** Before a sweep back. **Local**. */
+void sweep_tied_begin(lw_sim *sim, sweep_grad *g);
+/** Sums of tied weights over the synapses of all ranks, into grad, when all panels are empty; then reported as above.
+ * **Collective**. */
+void sweep_tied_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const lw_tape_seed *seed, double *grad);
+/** To be called when a sweep with a new direction begins. **Local**. */
+void sweep_direction_spread(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const double *direction);
+/** The direction of a projection's weights by synapse; NULL where they are not learned. Valid until the next sweep
+ * back.
+ */
+const double *sweep_direction(
+    const lw_sim *sim, const lw_theta *theta, const sweep_grad *g, int proj, const double *direction);
 
 /* ------------------------------------------------------------------ tape */
 

@@ -66,6 +66,7 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
             if (room * sim->width > columns) columns = room * sim->width;
         }
     }
+    LW_TRY(sweep_tied_plan(sim, theta, m, g));
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->x, "gradient steps", &g->x));
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->list, "gradient steps", &g->list));
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->n, "gradient steps", &g->n));
@@ -82,6 +83,7 @@ static void panel_flush(lw_sim *sim, const lw_theta *theta, sweep_grad *g, sweep
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         int64_t offset = sweep_weight_offset(theta, sim->incoming[k]);
         if (proj->port != panel->port || offset < 0 || proj->lag_max) continue;
+        double *to = proj->n_tied ? g->tied[sim->incoming[k]] : grad + offset;
         bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth;
         for (int i = 0; i < proj->n_slices; i++) {
             for (int64_t s = 0; s < panel->steps; s++) {
@@ -90,11 +92,9 @@ static void panel_flush(lw_sim *sim, const lw_theta *theta, sweep_grad *g, sweep
                 g->x[s] = g->n[s] ? engine_rows(sim, proj->pre, from) : NULL;
             }
             if (sim->f64)
-                slice_grad_f64(
-                    proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel->adj, grad + offset);
+                slice_grad_f64(proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel->adj, to);
             else
-                slice_grad_f32(
-                    proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel->adj, grad + offset);
+                slice_grad_f32(proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel->adj, to);
         }
     }
     panel->steps = 0;
@@ -123,7 +123,7 @@ void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const lw_
         panel_flush(sim, theta, g, &g->panel[i], grad);
         for (int b = 0; seed && seed->ready && b < theta->n_blocks; b++) {
             const lw_theta_block *block = &theta->block[b];
-            if (!block->is_weight) continue;
+            if (!block->is_weight || block->tied) continue;
             const lw_proj_view *proj = &sim->proj[block->proj];
             if (proj->post == panel->pop && proj->port == panel->port && !proj->lag_max) seed->ready(seed->payload, b);
         }

@@ -220,6 +220,7 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
     for (int k = 0; k < sim->n_proj; k++)
         if (room->packed_weight[k] && room->active[sim->proj[k].pre])
             dense_pack(sim, &sim->proj[k], room->packed_weight[k]);
+    if (grad) sweep_tied_begin(sim, &room->grad);
     lw_sim_stats stats = sim->stats;
     unsigned mode = engine_fp_begin();
     for (; u.number < u.turns; u.number++) {
@@ -236,6 +237,7 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
     }
     if (grad) sweep_grad_end(sim, tape->theta, &room->grad, seed, grad);
     engine_fp_end(mode);
+    if (grad) sweep_tied_end(sim, tape->theta, &room->grad, seed, grad);
     if (grad && tape->theta) params_back(tape, grad);
     for (int b = 0; grad && seed && seed->ready && tape->theta && b < tape->theta->n_blocks; b++)
         if (!tape->theta->block[b].is_weight || sim->proj[tape->theta->block[b].proj].lag_max)

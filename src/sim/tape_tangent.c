@@ -33,7 +33,7 @@ static void inputs_push(lw_tape *tape, int p, int64_t t, const double *direction
     for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
         int j = sim->incoming[k];
         const lw_proj_view *proj = &sim->proj[j];
-        int64_t weight = direction ? sweep_weight_offset(tape->theta, j) : -1;
+        const double *weight = sweep_direction(sim, tape->theta, &room->grad, j, direction);
         if (proj->lag_max) {
             lag_push(sim, &room->lag, j, t, tape->t0, room->active[proj->pre] ? &room->slot : NULL, direction,
                 room->input[proj->port]);
@@ -46,11 +46,11 @@ static void inputs_push(lw_tape *tape, int p, int64_t t, const double *direction
             if (from >= 0 && room->active[proj->pre])
                 (void)deliver_rows(sim->f64, proj, slice, sim->width, room->row, proj->n_rows,
                     sweep_ring_at(&room->slot, from) + pre_begin, room->input[proj->port]);
-            if (weight < 0) continue;
+            if (!weight) continue;
             int64_t n;
             const uint32_t *row = engine_list(sim, proj->pre, tape->t0 + from, &n);
             deliver_rows_weight(sim->f64, proj, slice, sim->width, row, n, engine_rows(sim, proj->pre, tape->t0 + from),
-                direction + weight, room->input[proj->port]);
+                weight, room->input[proj->port]);
         }
     }
 }
@@ -134,6 +134,7 @@ lw_err lw_tape_tangent(
     }
     sweep_reach(sim, direction ? tape->theta : NULL, room->active);
     if (direction) params_push(tape, direction);
+    if (direction) sweep_direction_spread(sim, tape->theta, &room->grad, direction);
     unsigned mode = engine_fp_begin();
     for (int64_t begin = 0; begin < tape->n_steps; begin += sim->epoch) {
         int64_t end = begin + sim->epoch < tape->n_steps ? begin + sim->epoch : tape->n_steps;

@@ -172,6 +172,17 @@ static lw_err batch_product(curvature *c, const double *direction, double *out) 
     return lw_tape_backward(p->tape, &back, out, NULL);
 }
 
+/* Tied weights stand in the vectors of all ranks, where inner products are to count them once: a vector holds them
+ * divided by the root of the number of ranks. */
+static void tied_scale(const curvature *c, double power, double *x) {
+    double factor = pow((double)lw_comm_size(c->grid->part), power);
+    for (int32_t b = 0; b < c->theta->n_blocks; b++) {
+        const lw_theta_block *block = &c->theta->block[b];
+        for (int64_t i = block->offset; block->tied && i < block->offset + block->count; i++)
+            x[i] *= factor;
+    }
+}
+
 static lw_err product(curvature *c, const double *direction, double *out) {
     pass_tally tally = {0};
     memset(out, 0, (size_t)c->theta->n_local * sizeof *out);
@@ -182,12 +193,14 @@ static lw_err product(curvature *c, const double *direction, double *out) {
     lw_comm_sum_f64(c->grid->peers, out, c->theta->n_local);
     for (int64_t i = 0; i < c->theta->n_local; i++)
         out[i] *= c->scale[i];
+    tied_scale(c, -0.5, out);
     return LW_OK;
 }
 
 lw_err curvature_product(curvature *c, const double *v, double *out) {
     for (int64_t i = 0; i < c->theta->n_local; i++)
         c->direction[i] = c->scale[i] * v[i];
+    tied_scale(c, 0.5, c->direction);
     return product(c, c->direction, out);
 }
 

@@ -12,7 +12,7 @@ struct lw_weight_gain {
     lw_net *net;
     int32_t n;
     int32_t *proj; /* [n] */
-    double **base; /* [n] weights when made, in edge order */
+    double **base; /* [n] weights when made, in edge order, then those of tied kernel entries */
 };
 
 lw_err lw_weight_gain_create(lw_net *net, const uint8_t *wanted, lw_weight_gain **out) {
@@ -29,9 +29,12 @@ lw_err lw_weight_gain_create(lw_net *net, const uint8_t *wanted, lw_weight_gain 
         if (!wanted[i]) continue;
         LW_TRY_TO(lw_net_weight_array(net, i), failed);
         lw_proj_view v = lw_net_proj(net, i);
-        LW_TRY_TO(lw_alloc((size_t)v.n_edges, sizeof(double), "a gain of weights", &g->base[g->n]), failed);
+        LW_TRY_TO(
+            lw_alloc((size_t)(v.n_edges + v.n_tied), sizeof(double), "a gain of weights", &g->base[g->n]), failed);
         for (int64_t e = 0; e < v.n_edges; e++)
             g->base[g->n][e] = lw_net_weight(&v, e);
+        for (int64_t e = 0; e < v.n_tied; e++)
+            g->base[g->n][v.n_edges + e] = v.tied[e];
         g->proj[g->n++] = i;
     }
     *out = g;
@@ -50,6 +53,10 @@ void lw_weight_gain_set(lw_weight_gain *gain, double log2_gain) {
                 ((double *)v.weight)[e] = factor * gain->base[k][e];
             else
                 ((float *)v.weight)[e] = (float)(factor * gain->base[k][e]);
+        }
+        for (int64_t e = 0; e < v.n_tied; e++) {
+            double w = factor * gain->base[k][v.n_edges + e];
+            v.tied[e] = v.weight_type == LW_F64 ? w : (double)(float)w;
         }
     }
 }

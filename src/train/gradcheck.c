@@ -56,6 +56,8 @@ static void direction_draw(check *c, int32_t number, bool relative) {
         double rms = block_rms(c, block, c->grad), scale = relative ? block_rms(c, block, c->x0) : 1 / rms;
         for (int64_t i = block->offset; i < block->offset + block->count; i++) {
             uint64_t key = (uint64_t)c->grid->part_index << 48 | (uint64_t)i;
+            if (block->tied) /* the same on all ranks */
+                key = UINT64_C(1) << 63 | (uint64_t)b << 40 | (uint64_t)(i - block->offset);
             double normal = lw_rng_normal(lw_net_seed(c->net), LW_PURPOSE_CHECK, key, (uint64_t)number, 0);
             c->direction[i] = scale * (c->grad[i] / rms + normal);
         }
@@ -101,7 +103,7 @@ static lw_err dot_check(check *c, int32_t directions, double *worst) {
         lw_err err = lw_tape_tangent(c->pass->tape, c->direction, NULL, &sink);
         LW_TRY(lw_comm_agree(c->grid->world, err));
         both[0] = c->dot;
-        both[1] = inner(c->theta->n_local, c->grad, c->direction) / c->grid->replicas; /* every replica has the sum */
+        both[1] = lw_theta_inner(c->theta, c->grad, c->direction) / c->grid->replicas; /* every replica has the sum */
         lw_comm_sum_f64(c->grid->world, both, 2);
         *worst = fmax(*worst, relative_error(both[0], both[1]));
     }
@@ -139,8 +141,8 @@ static lw_err difference_check(check *c, int32_t directions, double *worst) {
             double sum[2] = {0, 0}; /* <g, difference of x>, |difference of x|^2 */
             for (int64_t i = 0; i < c->theta->n_local; i++)
                 c->x[i] -= c->back[i];
-            sum[0] = inner(c->theta->n_local, c->grad, c->x);
-            sum[1] = inner(c->theta->n_local, c->x, c->x);
+            sum[0] = lw_theta_inner(c->theta, c->grad, c->x);
+            sum[1] = lw_theta_inner(c->theta, c->x, c->x);
             lw_comm_sum_f64(c->grid->part, sum, 2);
             if (sum[1] > 0) best = fmin(best, relative_error(up - down, sum[0]));
         }

@@ -37,9 +37,10 @@ void optimizer_scale(
     const lw_optimizer_spec *spec, const lw_theta *theta, const lw_comm *part, const double *x, double *scale);
 /** Sums of squares of grad * scale over pieces of OPTIMIZER_PIECE numbers of theta, square[0 .. (hi - lo) / piece], so
  * that a norm does not depend on who adds which of them. lo is a multiple of OPTIMIZER_PIECE, and so is hi unless it is
- * the end of theta. scale NULL: all 1. **Local**. */
+ * the end of theta. scale NULL: all 1. What another rank counts is left out (theta NULL: nothing is). **Local**. */
 enum { OPTIMIZER_PIECE = 1024 };
-void optimizer_squares(int64_t lo, int64_t hi, const double *scale, const double *grad, double *square);
+void optimizer_squares(
+    const lw_theta *theta, int64_t lo, int64_t hi, const double *scale, const double *grad, double *square);
 static inline int64_t optimizer_pieces(int64_t n) {
     return (n + OPTIMIZER_PIECE - 1) / OPTIMIZER_PIECE;
 }

@@ -159,7 +159,8 @@ static lw_err sum_run(pass *p, void *payload) {
     else
         lw_pool_add(s->pool, w->lo, w->hi);
     optimizer_freeze(s->theta, s->rule, w->lo, w->hi, grad);
-    optimizer_squares(w->lo, w->hi, scale ? scale + (w->lo - s->lo) : NULL, grad, s->square + w->lo / OPTIMIZER_PIECE);
+    optimizer_squares(
+        s->theta, w->lo, w->hi, scale ? scale + (w->lo - s->lo) : NULL, grad, s->square + w->lo / OPTIMIZER_PIECE);
     return LW_OK;
 }
 

@@ -5,6 +5,7 @@
  * made over pieces that are fixed. Loops are kept free of branches so that they run in vectors.
  */
 #include <math.h>
+#include <string.h>
 #include "optimizer.h"
 
 /* What is the same for a whole block. */
@@ -83,19 +84,35 @@ void optimizer_freeze(const lw_theta *theta, const optimizer_rule *rule, int64_t
                 grad[i] = 0;
 }
 
-void optimizer_squares(int64_t lo, int64_t hi, const double *scale, const double *grad, double *square) {
+/* The piece [lo, hi) with 0 where another rank counts: a copy, or grad itself where there is nothing of the kind. */
+static const double *counted(const lw_theta *theta, int64_t lo, int64_t hi, const double *grad, double *copy) {
+    const double *found = grad;
+    int64_t begin, end;
+    for (int32_t b = 0; theta && b < theta->n_blocks; b++) {
+        if (theta->block[b].counted || !block_range(&theta->block[b], lo, hi, &begin, &end)) continue;
+        if (found == grad) memcpy(copy, grad, (size_t)(hi - lo) * sizeof *copy);
+        memset(copy + begin, 0, (size_t)(end - begin) * sizeof *copy);
+        found = copy;
+    }
+    return found;
+}
+
+void optimizer_squares(
+    const lw_theta *theta, int64_t lo, int64_t hi, const double *scale, const double *all, double *square) {
     enum { LANES = 8 };
+    double copy[OPTIMIZER_PIECE];
     LW_ASSERT(lo % OPTIMIZER_PIECE == 0);
     for (int64_t at = 0; at < hi - lo; at += OPTIMIZER_PIECE) {
         int64_t n = hi - lo - at < OPTIMIZER_PIECE ? hi - lo - at : OPTIMIZER_PIECE, i = 0;
         double lane[LANES] = {0}, sum = 0;
+        const double *grad = counted(theta, lo + at, lo + at + n, all + at, copy);
         for (; i + LANES <= n; i += LANES)
             for (int k = 0; k < LANES; k++) {
-                double g = grad[at + i + k] * (scale ? scale[at + i + k] : 1);
+                double g = grad[i + k] * (scale ? scale[at + i + k] : 1);
                 lane[k] += g * g;
             }
         for (; i < n; i++) {
-            double g = grad[at + i] * (scale ? scale[at + i] : 1);
+            double g = grad[i] * (scale ? scale[at + i] : 1);
             lane[i % LANES] += g * g;
         }
         for (int k = 0; k < LANES; k++)

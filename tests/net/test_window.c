@@ -141,8 +141,12 @@ TEST(refused) {
     proj.window.padding[1] = 2;
     CHECK_FAILS(lw_net_create(world, &spec, &net), LW_EUSE, "padding below the kernel");
     good();
-    proj.window.shared = proj.learn = true;
+    proj.window.shared = proj.learn = proj.learn_delay = true;
+    proj.delay_max = 4;
     CHECK_FAILS(lw_net_create(world, &spec, &net), LW_EUSE, "local2d");
+    good();
+    proj.window.shared = proj.learn = proj.zero_mean = true;
+    CHECK_FAILS(lw_net_create(world, &spec, &net), LW_EUSE, "zero_mean");
     good();
     proj.window.same_channel = true;
     CHECK_FAILS(lw_net_create(world, &spec, &net), LW_EUSE, "2 channels to 3");

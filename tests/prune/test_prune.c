@@ -5,6 +5,7 @@
  * name numbers.
  */
 #include <lapwing/prune.h>
+#include "../train/conv_net.h"
 #include "world.h"
 
 enum { N_IN = 6, N_HID = 40, N_OUT = 3 };
@@ -400,6 +401,7 @@ TEST(random_is_fair) {
 }
 
 TEST(faults) {
+    lw_comm *self = NULL;
     lw_net *net = make(world_kept(), true, false), *out = NULL;
     lw_sim_options o = drive();
     lw_prune_report *r = NULL;
@@ -422,6 +424,12 @@ TEST(faults) {
     CHECK_INT(m, LW_PRUNE_NOISE);
     CHECK_STR(lw_prune_method_name(LW_PRUNE_ACTIVITY), "activity");
     lw_net_destroy(&net);
+    CHECK_OK(lw_comm_self(&self));
+    CHECK_OK(conv_net(self, LW_F64, LW_PARTITION_BLOCK, &net)); /* kernels are shared */
+    spec = plan(LW_PRUNE_RANDOM, 10, 10);
+    CHECK_FAILS(lw_prune_run(net, &o, &spec, NULL, &out, &r), LW_EUSE, "conv2d");
+    lw_net_destroy(&net);
+    lw_comm_destroy(&self);
 }
 
 CHECK_MAIN(CASE(exact_counts_for_every_method), CASE(exact_counts_at_the_edges), CASE(every_option_of_lnp),

@@ -206,7 +206,7 @@ TEST(norm_and_scale_look_at_the_whole_network) {
             }
         }
     double square;
-    optimizer_squares(0, N, NULL, g, &square);
+    optimizer_squares(NULL, 0, N, NULL, g, &square);
     lw_comm_sum_f64(world, &square, 1);
     CHECK_REL(square, sum, 1e-14);
     optimizer_scale(&s, &theta, world, x, scale);
