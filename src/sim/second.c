@@ -20,6 +20,10 @@ static lw_err second_check(const lw_sim *sim, const lw_theta *theta) {
     for (int k = 0; k < sim->n_proj; k++)
         LW_CHECK(!sim->proj[k].lag_max, LW_EUSE,
             "projection %s learns its delays; second derivatives know fixed delays only", sim->proj[k].name);
+    for (int k = 0; k < sim->n_proj; k++)
+        LW_CHECK(!sim->proj[k].n_tied, LW_EUSE,
+            "projection %s is a learned conv2d; second derivatives know weights that are not shared only",
+            sim->proj[k].name);
     for (int p = 0; p < sim->n_pop; p++)
         LW_CHECK(sim->pop[p].kernel->fire_adj_tan && sim->pop[p].kernel->update_adj_tan, LW_EUSE,
             "model %s of population %s comes without second derivatives", sim->pop[p].model->name,
