@@ -37,20 +37,55 @@ lw_err lw_dataset_npy(const char *x_path, const char *label_path, int32_t n_clas
 lw_err lw_dataset_mnist(const char *image_path, const char *label_path, const char *encode, int64_t steps,
     uint64_t seed, int64_t limit, lw_batch_source *out) LW_MUST_CHECK;
 /** A csv time series: numeric columns chosen by name or 0-based number, windows of `window` steps every `stride`,
- * target = the series `horizon` steps later (NaN while unknown); normalised by mean and sd of rows [0, train_rows) (all
- * rows when 0). Rows [first, last) are used (last 0: all). */
+ * target = the columns `target` (none: those of the input) `horizon` steps later (NaN while unknown); normalised by
+ * mean and sd of rows [0, train_rows) (all rows when 0). Rows [first, last) are used (last 0: all). */
 typedef struct lw_series_spec {
     const char *path;
-    const char *const *column;
-    int32_t n_columns;
+    const char *const *column, *const *target;
+    int32_t n_columns, n_targets;
     int64_t window, stride, horizon, first, last, train_rows;
 } lw_series_spec;
 lw_err lw_dataset_csv(const lw_series_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
-/** Generated chaotic series by RK4 (fixed step), "lorenz63" (10, 28, 8/3) or "rossler" (0.2, 0.2, 5.7): n_samples
- * windows of n_steps sampled every dt time units, horizon in samples, normalised by the long-run mean and sd; sample i
- * starts at its own point of one long orbit keyed by seed. */
+/** Generated chaotic series by RK4 (fixed step), "lorenz63" (10, 28, 8/3), "rossler" (0.2, 0.2, 5.7) or "mackey_glass"
+ * (one channel; 0.2, 0.1, exponent 10, delay 17; dt a multiple of 0.1): n_samples windows of n_steps sampled every dt
+ * time units, horizon in samples, normalised by the long-run mean and sd; sample i starts at its own point of one long
+ * orbit keyed by seed. */
 lw_err lw_dataset_chaos(const char *system, int64_t n_samples, int64_t n_steps, double dt, int64_t horizon,
     uint64_t seed, lw_batch_source *out) LW_MUST_CHECK;
+/** Generated points of the Yin-Yang set (Kriener, Goeltz & Petrovici 2022, doi:10.1145/3517343.3517380): class 0, 1, 2
+ * = yang, yin, dots, equally likely; values (x, y, 1 - x, 1 - y) in (0, 1) and a fifth channel that says when time
+ * begins. encode: "latency" (one event per channel, at step value * (steps - 1) to the nearest; the fifth at step 0) or
+ * "current" (the values, and 1, at every step). A sample is a function of (seed, its number). */
+lw_err lw_dataset_yin_yang(
+    int64_t n_samples, const char *encode, int64_t n_steps, uint64_t seed, lw_batch_source *out) LW_MUST_CHECK;
+
+/** Recorded events in bins of `bin` ms, `steps` of them; later events are left out. A value is 1 where a bin has
+ * events, or their number when `counts`. limit 0: all. Samples are read when they are asked for; length: the step of
+ * the last event within the bins, plus 1. */
+typedef struct lw_events_spec {
+    const char *path;
+    int64_t steps, channels, pool, limit;
+    double bin; /* ms */
+    int32_t width, height, classes;
+    bool counts, lengths;
+    /* event cameras only: */
+    const char *list; /* NULL: folders by class */
+    int64_t copies;   /* of every recording, at least 1: sample k * n + i is copy k of recording i */
+    double turn, scale,
+        shift; /* copies behind the first are turned by up to so many degrees, scaled by up to a factor 1
+                  +- scale and shifted by up to so many pixels, uniformly: a function of (seed, sample) */
+    uint64_t seed;
+} lw_events_spec;
+/** The layout of the Heidelberg data sets SHD and SSC (Cramer et al. 2020, doi:10.1109/TNNLS.2020.3044364): HDF5 with
+ * /spikes/times [n] (lists of seconds), /spikes/units [n] (lists of numbers below `channels`), /labels [n] (below
+ * `classes`). `pool` neighbouring units share a channel. */
+lw_err lw_dataset_shd(const lw_events_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
+/** Recordings of an event camera, a file each: in folders by class (in the order of their names, numbers by value), or
+ * named by the lines "name class" of the text file `list` (with or without their ending .bin or .bs2; # begins a
+ * remark). As N-MNIST has them (Orchard et al. 2015, doi:10.3389/fnins.2015.00437): 5 bytes an event, x, y, then a bit
+ * of polarity and 23 of microseconds. Squares of pool x pool pixels share a channel; channel (polarity * rows + y) *
+ * columns + x. */
+lw_err lw_dataset_events(const lw_events_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
 void lw_batch_source_destroy(lw_batch_source *source);
 
 /* ------------------------------------------------------------------ checkpoints (checkpoint*.c)
@@ -180,13 +215,17 @@ const char *lw_stage_name(lw_stage stage);
 /** A data set as described in the file; opened by lw_experiment_data. */
 typedef struct lw_data_spec {
     bool present;
-    const char *format; /* npy, mnist, csv, lorenz63, rossler */
+    const char *format; /* one of the table in experiment_data.c, which says what of the rest it has */
     const char *x, *labels, *encode;
     int64_t classes, steps, limit, samples, window, stride, horizon, first, last, train_rows;
-    double dt; /* generated series, time units per sample */
-    bool clip_negative;
-    const char *const *column;
-    int32_t n_columns;
+    int64_t channels, width, height, pool;
+    double dt;  /* generated series, time units per sample */
+    double bin; /* ms */
+    int64_t copies;
+    double turn, scale, shift; /* degrees, fraction, pixels */
+    bool clip_negative, counts, lengths;
+    const char *const *column, *const *target;
+    int32_t n_columns, n_targets;
     uint64_t seed;
 } lw_data_spec;
 

@@ -14,7 +14,8 @@
 enum { MAX_COLUMNS = 4096 };
 
 typedef struct csv_set {
-    int32_t n_columns;
+    int32_t n_columns; /* read: those of the input and, when they are others, of the target */
+    int32_t n_inputs, first_target, n_targets;
     int64_t n_rows, first, last, window, stride, horizon;
     double *value; /* [n_rows, n_columns] normalised */
 } csv_set;
@@ -22,8 +23,9 @@ typedef struct csv_set {
 static lw_err csv_input(void *payload, int64_t i, float *x) {
     const csv_set *set = payload;
     const double *from = set->value + (set->first + i * set->stride) * set->n_columns;
-    for (int64_t k = 0; k < set->window * set->n_columns; k++)
-        x[k] = (float)from[k];
+    for (int64_t t = 0; t < set->window; t++)
+        for (int32_t c = 0; c < set->n_inputs; c++)
+            x[t * set->n_inputs + c] = (float)from[t * set->n_columns + c];
     return LW_OK;
 }
 
@@ -31,9 +33,10 @@ static lw_err csv_target(void *payload, int64_t i, float *y) {
     const csv_set *set = payload;
     int64_t start = set->first + i * set->stride + set->horizon;
     for (int64_t t = 0; t < set->window; t++)
-        for (int32_t c = 0; c < set->n_columns; c++)
-            y[t * set->n_columns + c] =
-                start + t < set->last ? (float)set->value[(start + t) * set->n_columns + c] : (float)NAN;
+        for (int32_t c = 0; c < set->n_targets; c++)
+            y[t * set->n_targets + c] = start + t < set->last
+                                            ? (float)set->value[(start + t) * set->n_columns + set->first_target + c]
+                                            : (float)NAN;
     return LW_OK;
 }
 
@@ -129,11 +132,16 @@ typedef struct csv_scan {
     int64_t line;
     char separator;
     char **field; /* [MAX_COLUMNS] */
-    int *column;  /* [spec->n_columns] */
+    int *column;  /* [n_columns of the set] */
 } csv_scan;
 
+/* Name of column c of a set: the input's, then the target's. */
+static const char *column_name(const lw_series_spec *spec, int32_t c) {
+    return c < spec->n_columns ? spec->column[c] : spec->target[c - spec->n_columns];
+}
+
 /* Finds the columns; a first line of numbers is kept as the first row. */
-static lw_err csv_head(const lw_series_spec *spec, csv_scan *scan) {
+static lw_err csv_head(const lw_series_spec *spec, int32_t n_columns, csv_scan *scan) {
     char *first = line_next(&scan->at, &scan->line), *copy = NULL;
     LW_CHECK(first, LW_EFILE, "%s: the file is empty", spec->path);
     scan->separator = separator_find(first);
@@ -145,9 +153,9 @@ static lw_err csv_head(const lw_series_spec *spec, csv_scan *scan) {
     for (int i = 0; i < n; i++)
         if (number_read(scan->field[i], &number)) has_head = false;
     lw_err err = LW_OK;
-    for (int32_t c = 0; c < spec->n_columns && err == LW_OK; c++) {
-        scan->column[c] = column_find(spec->column[c], n, scan->field, has_head);
-        if (scan->column[c] < 0) err = column_unknown(spec, spec->column[c], n, scan->field, has_head);
+    for (int32_t c = 0; c < n_columns && err == LW_OK; c++) {
+        scan->column[c] = column_find(column_name(spec, c), n, scan->field, has_head);
+        if (scan->column[c] < 0) err = column_unknown(spec, column_name(spec, c), n, scan->field, has_head);
     }
     lw_free(copy);
     scan->row = has_head ? NULL : first;
@@ -169,7 +177,7 @@ static lw_err csv_rows(const lw_series_spec *spec, csv_scan *scan, csv_set *set)
             int k = scan->column[c];
             if (k >= n || !number_read(scan->field[k], &set->value[set->n_rows * set->n_columns + c]))
                 return LW_FAIL(LW_EFILE, "%s:%lld: column '%s': found '%s', expected a number", spec->path,
-                    (long long)scan->line, spec->column[c], k >= n ? "(nothing)" : scan->field[k]);
+                    (long long)scan->line, column_name(spec, c), k >= n ? "(nothing)" : scan->field[k]);
         }
         set->n_rows++;
     }
@@ -184,8 +192,8 @@ static lw_err csv_read(const lw_series_spec *spec, csv_set *set) {
     lw_err err = LW_OK;
     scan.at = text;
     LW_TRY_TO(lw_alloc(MAX_COLUMNS, sizeof *scan.field, "csv fields", &scan.field), done);
-    LW_TRY_TO(lw_alloc((size_t)spec->n_columns, sizeof *scan.column, "csv columns", &scan.column), done);
-    LW_TRY_TO(csv_head(spec, &scan), done);
+    LW_TRY_TO(lw_alloc((size_t)set->n_columns, sizeof *scan.column, "csv columns", &scan.column), done);
+    LW_TRY_TO(csv_head(spec, set->n_columns, &scan), done);
     err = csv_rows(spec, &scan, set);
 done:
     lw_free(scan.field);
@@ -208,7 +216,7 @@ static lw_err csv_normalise(const lw_series_spec *spec, csv_set *set) {
         double sd = sqrt(square / (double)n);
         if (!(sd > 0))
             return LW_FAIL(LW_EFILE, "%s: column '%s' is constant over its %lld training rows and cannot be normalised",
-                spec->path, spec->column[c], (long long)n);
+                spec->path, column_name(spec, c), (long long)n);
         for (int64_t r = 0; r < set->n_rows; r++)
             set->value[r * set->n_columns + c] = (set->value[r * set->n_columns + c] - mean) / sd;
     }
@@ -231,7 +239,8 @@ static lw_err csv_windows(const lw_series_spec *spec, csv_set *set, lw_batch_sou
         (long long)(set->last - set->first));
     out->n_samples = (set->last - set->first - set->window) / set->stride + 1;
     out->n_steps = set->window;
-    out->n_channels = out->n_targets = set->n_columns;
+    out->n_channels = set->n_inputs;
+    out->n_targets = set->n_targets;
     return LW_OK;
 }
 
@@ -244,7 +253,10 @@ lw_err lw_dataset_csv(const lw_series_spec *spec, lw_batch_source *out) {
         "%s: found window %lld, stride %lld, horizon %lld, train_rows %lld, allowed are 0 and more", spec->path,
         (long long)spec->window, (long long)spec->stride, (long long)spec->horizon, (long long)spec->train_rows);
     LW_TRY(lw_alloc(1, sizeof *set, "a data set", &set));
-    set->n_columns = spec->n_columns;
+    set->n_inputs = spec->n_columns;
+    set->first_target = spec->n_targets > 0 ? spec->n_columns : 0;
+    set->n_targets = spec->n_targets > 0 ? spec->n_targets : spec->n_columns;
+    set->n_columns = spec->n_columns + spec->n_targets;
     lw_err err = csv_read(spec, set);
     if (err == LW_OK) err = csv_windows(spec, set, out);
     if (err == LW_OK) err = csv_normalise(spec, set);

@@ -138,7 +138,7 @@ static lw_err read_all(reader *r) {
     LW_TRY(experiment_network(r));
     LW_TRY(experiment_stimuli(r));
     LW_TRY(experiment_record(r));
-    LW_TRY(experiment_inputs(r));
+    LW_TRY(experiment_data(r));
     LW_TRY(experiment_stages(r));
     LW_TRY(experiment_sharpness(r));
     r->x->net.weight_type = weight_type(r->x);

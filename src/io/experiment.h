@@ -68,7 +68,7 @@ lw_err experiment_sharpness(reader *r) LW_MUST_CHECK;
 lw_err experiment_network(reader *r) LW_MUST_CHECK; /* experiment_network.c: populations, projections */
 lw_err experiment_stimuli(reader *r) LW_MUST_CHECK; /* experiment_stimuli.c: inputs */
 lw_err experiment_record(reader *r) LW_MUST_CHECK;  /* experiment_record.c: record, statistics */
-lw_err experiment_inputs(reader *r) LW_MUST_CHECK;  /* experiment_inputs.c: data */
+lw_err experiment_data(reader *r) LW_MUST_CHECK;    /* experiment_data.c: data */
 lw_err experiment_train(reader *r) LW_MUST_CHECK;   /* experiment_train.c: train */
 lw_err experiment_stages(
     reader *r) LW_MUST_CHECK; /* experiment_stages.c: lyapunov, prune, checkpoint, stages; calls experiment_train */

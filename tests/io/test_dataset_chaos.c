@@ -111,6 +111,61 @@ TEST(normalised_and_on_the_attractor) {
     lw_batch_source_destroy(&set);
 }
 
+/* Mackey-Glass while the delayed value is still the constant before the beginning: a linear equation. */
+TEST(delayed_series_begins_as_a_linear_one) {
+    static double past[400];
+    lw_mackey m = {.h = 0.1, .lag = 170, .past = past};
+    double start = 1.3, x = 0, level = 2 * start / (1 + pow(start, 10));
+    lw_mackey_begin(&m, start);
+    for (int i = 1; i <= 169; i++) {
+        x = lw_mackey_step(&m);
+        CHECK_CLOSE(x, level + (start - level) * exp(-0.1 * 0.1 * i), 1e-10);
+    }
+    lw_mackey_begin(&m, 1); /* where production and decay are equal */
+    for (int i = 0; i < 300; i++)
+        CHECK_CLOSE(lw_mackey_step(&m), 1, 1e-14);
+}
+
+/* Of order two only: where the constant ends x has a corner, which the cubic between four points does not see. */
+TEST(delayed_series_converges) {
+    static double past[800], at[3];
+    for (int k = 0; k < 3; k++) {
+        lw_mackey m = {.h = 1.0 / (1 << k), .lag = 17 << k, .past = past};
+        lw_mackey_begin(&m, 1.2);
+        for (int i = 0; i < 120 << k; i++)
+            at[k] = lw_mackey_step(&m);
+    }
+    CHECK(fabs(at[1] - at[2]) < 1e-3);
+    CHECK(log2(fabs(at[0] - at[1]) / fabs(at[1] - at[2])) > 1.7);
+}
+
+TEST(delayed_series_in_windows) {
+    enum { SAMPLES = 3, N = 6000, HORIZON = 7 };
+    static float x[N], y[N], z[N];
+    lw_batch_source set, other;
+    double mean = 0, square = 0, after = 0;
+    CHECK_OK(lw_dataset_chaos("mackey_glass", SAMPLES, N, 1, HORIZON, 3, &set));
+    CHECK_OK(lw_dataset_chaos("mackey_glass", SAMPLES, N, 1, HORIZON, 4, &other));
+    CHECK_INT(set.n_channels, 1);
+    CHECK_INT(set.n_targets, 1);
+    CHECK_OK(set.input(set.payload, 1, x));
+    CHECK_OK(set.target(set.payload, 1, y));
+    CHECK(memcmp(x + HORIZON, y, (N - HORIZON) * sizeof *x) == 0);
+    CHECK_OK(other.input(other.payload, 1, z));
+    for (int i = 0; i < N; i++) {
+        mean += x[i] / (double)N;
+        square += (double)x[i] * x[i] / N;
+        after += (double)x[i] * z[i] / N;
+    }
+    CHECK_CLOSE(mean, 0, 0.1);
+    CHECK_CLOSE(square, 1, 0.1);
+    CHECK_CLOSE(after, 0, 0.5); /* another seed: another orbit */
+    lw_batch_source_destroy(&set);
+    lw_batch_source_destroy(&other);
+    CHECK_FAILS(
+        lw_dataset_chaos("mackey_glass", 1, 10, 0.25, 1, 0, &set), LW_EUSE, "0.25, allowed are multiples of 0.1");
+}
+
 TEST(wrong_arguments_are_named) {
     lw_batch_source set;
     CHECK_FAILS(
@@ -124,4 +179,5 @@ TEST(wrong_arguments_are_named) {
 }
 
 CHECK_MAIN(CASE(step_by_hand), CASE(order_four), CASE(windows_of_one_orbit), CASE(normalised_and_on_the_attractor),
+    CASE(delayed_series_begins_as_a_linear_one), CASE(delayed_series_converges), CASE(delayed_series_in_windows),
     CASE(wrong_arguments_are_named))

@@ -121,4 +121,37 @@ TEST(wrong_files_are_named) {
     scratch_remove();
 }
 
-CHECK_MAIN(CASE(windows_against_a_direct_computation), CASE(dialects), CASE(wrong_files_are_named))
+TEST(targets_are_other_columns) {
+    static const char text[] = "a,b,c\n1,10,5\n2,30,6\n3,20,9\n4,50,4\n5,40,8\n";
+    const char *column[] = {"c", "a"}, *target[] = {"b"};
+    float x[6], y[3];
+    lw_batch_source set;
+    (void)scratch_make();
+    scratch_write(scratch_path("t.csv"), text, sizeof text - 1);
+    lw_series_spec spec = {.path = scratch_path("t.csv"),
+        .column = column,
+        .n_columns = 2,
+        .target = target,
+        .n_targets = 1,
+        .window = 3,
+        .stride = 1,
+        .horizon = 1};
+    CHECK_OK(lw_dataset_csv(&spec, &set));
+    CHECK_INT(set.n_channels, 2);
+    CHECK_INT(set.n_targets, 1);
+    CHECK_OK(set.input(set.payload, 1, x));
+    CHECK_OK(set.target(set.payload, 1, y));
+    for (int t = 0; t < 3; t++) {
+        static const double b[] = {20, 50, 40}, c[] = {6, 9, 4};
+        CHECK_CLOSE(x[2 * t], (float)((c[t] - 6.4) / sqrt(3.44)), 1e-6);
+        CHECK_CLOSE(x[2 * t + 1], (float)((2 + t - 3) / sqrt(2)), 1e-6);
+        CHECK_CLOSE(y[t], (float)((b[t] - 30) / sqrt(200)), 1e-6);
+    }
+    lw_batch_source_destroy(&set);
+    target[0] = "d";
+    CHECK_FAILS(lw_dataset_csv(&spec, &set), LW_EUSE, "found column 'd'");
+    scratch_remove();
+}
+
+CHECK_MAIN(CASE(targets_are_other_columns), CASE(windows_against_a_direct_computation), CASE(dialects),
+    CASE(wrong_files_are_named))

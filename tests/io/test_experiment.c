@@ -276,6 +276,16 @@ TEST(faults_of_layers) {
         "projections[0].weight_in", "clustered");
     refused(HEAD POPS "projections:\n  - {from: E, to: [E, I], rule: all_to_all, symmetric: true}\n",
         "projections[0].symmetric", "one population to one");
+    refused(HEAD POPS "data: {train: {format: npi}}\n", "data.train.format: found \"npi\"", "mackey_glass");
+    refused(HEAD POPS "data: {train: {format: lorenz63, window: 5}}\n", "data.train.window", "horizon");
+    refused(HEAD POPS "data: {train: {format: csv, path: a, columns: [b], first: 5}}\n", "data.train", "train_rows");
+    refused(HEAD POPS "data: {train: {format: events, path: a, turn: 200}}\n", "data.train.turn: found \"200\"", "180");
+    refused(HEAD POPS "data: {train: {format: shd, path: a, bin: 0 ms}}\n", "data.train.bin: found \"0 ms\"", "");
+    refused(
+        HEAD POPS "data: {train: {format: yin_yang, encode: rows}}\n", "data.train.encode: found \"rows\"", "latency");
+    refused(HEAD POPS "data: {train: {format: mnist, images: a, labels: b, encode: permuted},\n"
+                      "  test: {format: mnist, images: a, labels: b, encode: permuted, seed: 7}}\n",
+        "data.test.seed: found \"7\"", "one for both");
     refused(HEAD POPS "data: {train: {format: npy, x: x.npy, labels: y.npy, classes: 1}}\n", "data.train.classes",
         "0 (the labels are targets)");
 }
