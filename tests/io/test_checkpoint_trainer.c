@@ -41,6 +41,7 @@ static toy_net_spec net_of(int kind) {
         .sparse = kind == 1,
         .learn_params = true,
         .lags = kind == 3,
+        .n_hidden = kind == 1 ? 400 : 0, /* more numbers than one replica updates */
         .weight_type = kind == 2 ? LW_F32 : LW_F64};
     return s;
 }
@@ -181,4 +182,47 @@ TEST(another_grid_loads_the_same) {
     lw_comm_stop(&world);
 }
 
-CHECK_MAIN(CASE(stopped_and_resumed_is_uninterrupted), CASE(another_grid_loads_the_same))
+/* Sums that no order changes: what so many replicas began, one ends in the bits of all. */
+TEST(other_replicas_go_on_in_the_same_bits) {
+    lw_comm *world = test_world(), *self = NULL;
+    int replicas = lw_comm_size(world), left = 3;
+    toy_net_spec net = net_of(1);
+    lw_watch watch = {.payload = &left, .tick = stop_tick};
+    lw_checkpoint *c = NULL;
+    CHECK_OK(lw_comm_self(&self));
+    scratch_make();
+    job whole = job_of(1), first, second;
+    whole.spec.lanes = 1;
+    whole.spec.optimizer.clip_norm = 0.1;
+    first = second = whole;
+    CHECK_OK(lw_grid_create(world, replicas, &whole.grid));
+    CHECK_OK(lw_grid_create(world, replicas, &first.grid));
+    CHECK_OK(lw_grid_create(self, 1, &second.grid));
+    CHECK_OK(toy_net(whole.grid->part, &net, &whole.net));
+    CHECK_OK(toy_net(first.grid->part, &net, &first.net));
+    job_trainer(&whole);
+    job_trainer(&first);
+    CHECK_OK(lw_trainer_run(whole.trainer, NULL, NULL));
+    CHECK_FAILS(lw_trainer_run(first.trainer, NULL, &watch), LW_ESTOP, "stopped by the test");
+    lw_checkpoint_content content = {.stage = "train", .step = 3, .net = first.net, .trainer = first.trainer};
+    CHECK_OK(lw_checkpoint_write(first.grid, scratch_path("t"), &content, 1, NULL));
+    CHECK_OK(lw_checkpoint_open(self, scratch_path("t"), &c));
+    CHECK_OK(lw_checkpoint_net(c, second.grid->part, LW_PARTITION_ROUND_ROBIN, 1, &second.net));
+    job_trainer(&second);
+    CHECK_OK(lw_checkpoint_trainer(c, second.trainer));
+    lw_checkpoint_close(&c);
+    CHECK_OK(lw_trainer_run(second.trainer, NULL, NULL));
+    CHECK(trainer_digest(&second) == trainer_digest(&whole));
+    CHECK(test_net_digest(second.net) == test_net_digest(whole.net));
+    metrics_compare(second.trainer, whole.trainer);
+    lw_comm_barrier(world); /* all have read */
+    job_end(&whole);
+    job_end(&first);
+    job_end(&second);
+    scratch_remove();
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+CHECK_MAIN(CASE(other_replicas_go_on_in_the_same_bits), CASE(stopped_and_resumed_is_uninterrupted),
+    CASE(another_grid_loads_the_same))

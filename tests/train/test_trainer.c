@@ -186,6 +186,7 @@ TEST(pieces_give_equal_bits_on_any_grid) {
     for (int plain = 0; plain < 2; plain++) {
         job alone = job_of(true), many;
         toy_net_spec net = spiking(true);
+        net.n_hidden = plain ? 0 : 400; /* several stretches of the update */
         alone.spec.lanes = plain ? 0 : 1;
         alone.spec.validation = 0.2;
         alone.spec.loss.penalty = &band;
@@ -408,6 +409,7 @@ TEST(stop_and_resume_is_uninterrupted) {
         for (int stop = 1; stop <= 7; stop += 2) {
             job whole = job_of(true), first, second;
             toy_net_spec net = spiking(kind == 1);
+            net.n_hidden = kind == 1 ? 400 : 0;
             whole.spec.optimizer.kind = (lw_optimizer_kind)kind;
             whole.spec.optimizer.momentum = 0.9;
             whole.spec.optimizer.centred = true;
