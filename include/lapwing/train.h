@@ -349,15 +349,21 @@ void lw_gradient_free(lw_gradient *gradient);
 
 /** The largest eigenvalues of the curvature of the training loss, by Lanczos with full reorthogonalisation: of the
  * Gauss-Newton matrix C J^T H J C, with J the derivative of the read-out by the surrogate, H the second derivative of
- * the loss with respect to the read-out, C the scales under which parameters are learned (1 for weights). In units of
- * loss per (learned number)^2, so that gradient descent is stable for lr < 2 / value[0]. Penalties are no part of it.
- */
+ * the loss with respect to the read-out, C the scales under which parameters are learned (1 for weights); or of the
+ * whole second derivative C (J^T H J + sum of dL/dz d2z) C, in which a spike counts with its surrogate's two
+ * derivatives (lw_tape_hessian). In units of loss per (learned number)^2, so that gradient descent is stable for lr < 2
+ * / value[0]. Penalties are no part of it. */
+typedef enum lw_sharpness_matrix {
+    LW_SHARPNESS_GAUSS_NEWTON,
+    LW_SHARPNESS_HESSIAN /* no learned delays, no read-out first_spike */
+} lw_sharpness_matrix;
 typedef struct lw_sharpness_spec {
     int32_t eigenvalues; /* how many */
     int32_t steps;       /* of Lanczos, at most; one vector of theta is kept for each */
     int64_t samples;     /* the first so many, in batches of lw_train_spec.batch; 0: one batch */
-    double tolerance;    /* residual / largest eigenvalue that is good enough */
+    double tolerance;    /* residual / largest eigenvalue in magnitude that is good enough */
     uint64_t seed;
+    lw_sharpness_matrix matrix;
 } lw_sharpness_spec;
 static inline lw_sharpness_spec lw_sharpness_spec_default(void) {
     return (lw_sharpness_spec){.eigenvalues = 5, .steps = 60, .tolerance = 1e-6, .seed = 1};

@@ -78,8 +78,8 @@ void curvature_of_loss(loss_work *w, const batch *b, double scale, const double 
 
 /* ------------------------------------------------------------------ sweeps */
 
-/* z_tan += what the tangent of the values emitted at step t does to the read-out; as loss_read */
-static void read_tangent(void *payload, int pop, int64_t t, const void *out_tan) {
+/* as loss_read */
+void curvature_read(void *payload, int pop, int64_t t, const void *out_tan) {
     curvature *c = payload;
     const loss_work *w = c->pass->loss;
     const double *x = out_tan;
@@ -121,7 +121,8 @@ static lw_err batch_take(curvature *c, int64_t number) {
 /* Batch `number` is on the tape. Collective over the world. */
 static lw_err batch_run(curvature *c, int64_t number, pass_tally *tally) {
     LW_TRY(batch_take(c, number));
-    LW_TRY(lw_comm_agree(c->grid->world, pass_forward(c->pass, false, tally)));
+    LW_TRY(lw_comm_agree(c->grid->world, pass_forward(c->pass, c->z_adj != NULL, tally)));
+    if (c->z_adj) hessian_note(c);
     c->loaded = number;
     return LW_OK;
 }
@@ -159,9 +160,10 @@ static lw_err batch_product(curvature *c, const double *direction, double *out) 
     pass *p = c->pass;
     loss_work *w = p->loss;
     lw_tape_seed back = {.payload = p, .seed = seed};
+    if (direction && c->z_adj) return hessian_product(c, direction, out);
     if (direction) {
         int64_t n = w->n_rows * w->n_units * w->width;
-        lw_tape_sink sink = {.payload = c, .sink = read_tangent};
+        lw_tape_sink sink = {.payload = c, .sink = curvature_read};
         memset(c->z_tan, 0, (size_t)n * sizeof *c->z_tan);
         LW_TRY(lw_tape_tangent(p->tape, direction, NULL, &sink));
         lw_comm_sum_f64(c->grid->part, c->z_tan, n);
@@ -183,12 +185,19 @@ static void tied_scale(const curvature *c, double power, double *x) {
     }
 }
 
-static lw_err product(curvature *c, const double *direction, double *out) {
+typedef lw_err (*batch_work)(curvature *c, const double *direction, double *out);
+
+static lw_err gradient_of_batch(curvature *c, const double *direction, double *out) {
+    (void)direction;
+    return hessian_gradient(c, out);
+}
+
+static lw_err product(curvature *c, batch_work work, const double *direction, double *out) {
     pass_tally tally = {0};
     memset(out, 0, (size_t)c->theta->n_local * sizeof *out);
     for (int64_t n = 0; n < c->n_batches; n++) {
         if (c->loaded != n) LW_TRY(batch_run(c, n, &tally));
-        LW_TRY(lw_comm_agree(c->grid->world, batch_product(c, direction, out)));
+        LW_TRY(lw_comm_agree(c->grid->world, work(c, direction, out)));
     }
     lw_comm_sum_f64(c->grid->peers, out, c->theta->n_local);
     for (int64_t i = 0; i < c->theta->n_local; i++)
@@ -201,12 +210,17 @@ lw_err curvature_product(curvature *c, const double *v, double *out) {
     for (int64_t i = 0; i < c->theta->n_local; i++)
         c->direction[i] = c->scale[i] * v[i];
     tied_scale(c, 0.5, c->direction);
-    return product(c, c->direction, out);
+    return product(c, batch_product, c->direction, out);
 }
 
 lw_err curvature_start(curvature *c, uint64_t number, double *out) {
     c->seed = number;
-    return product(c, NULL, out);
+    return product(c, batch_product, NULL, out);
+}
+
+lw_err curvature_gradient(curvature *c, double *out) {
+    LW_ASSERT(c->z_adj);
+    return product(c, gradient_of_batch, NULL, out);
 }
 
 /* ------------------------------------------------------------------ life */
@@ -223,8 +237,8 @@ static lw_err room(curvature *c, lw_net *net, const lw_optimizer_spec *optimizer
     return LW_OK;
 }
 
-lw_err curvature_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
-    int64_t n_samples, curvature **out) {
+static lw_err create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    int64_t n_samples, bool hessian, bool smooth, curvature **out) {
     curvature *c = NULL;
     lw_train_spec exact = *spec;
     int64_t lanes = spec->batch < n_samples ? spec->batch : n_samples;
@@ -238,6 +252,7 @@ lw_err curvature_create(const lw_grid *grid, lw_net *net, const lw_train_spec *s
         err = LW_FAIL(LW_EUSE,
             "sharpness has no second derivative of loss number %d, it knows those of cross_entropy, mse and van_rossum",
             (int)spec->loss.kind);
+    if (err == LW_OK && hessian) err = hessian_check(&spec->loss);
     if (err == LW_OK) err = lw_alloc(1, sizeof *c, "curvature", &c);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
     /* lanes beyond the last sample stay absent */
@@ -256,7 +271,8 @@ lw_err curvature_create(const lw_grid *grid, lw_net *net, const lw_train_spec *s
     if (c->theta->n_global == 0)
         err = LW_FAIL(LW_EUSE, "nothing is to be learned: no projection and no parameter of the network has `learn`");
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
-    LW_TRY_TO(pass_create(grid, net, &exact, data, c->theta, data->n_steps, false, 0, 1, &c->pass), failed);
+    LW_TRY_TO(pass_create(grid, net, &exact, data, c->theta, data->n_steps, smooth, 0, 1, &c->pass), failed);
+    if (hessian) LW_TRY_TO(lw_comm_agree(grid->world, hessian_room(c)), failed);
     LW_TRY_TO(room(c, net, &spec->optimizer), failed);
     LW_TRY_TO(samples_count(c), failed);
     *out = c;
@@ -266,6 +282,16 @@ failed:
     return err;
 }
 
+lw_err curvature_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
+    int64_t n_samples, curvature **out) {
+    return create(grid, net, spec, data, n_samples, false, false, out);
+}
+
+lw_err curvature_create_hessian(const lw_grid *grid, lw_net *net, const lw_train_spec *spec,
+    const lw_batch_source *data, int64_t n_samples, bool smooth, curvature **out) {
+    return create(grid, net, spec, data, n_samples, true, smooth, out);
+}
+
 void curvature_destroy(curvature **c) {
     if (!*c) return;
     pass_destroy(&(*c)->pass);
@@ -273,6 +299,7 @@ void curvature_destroy(curvature **c) {
     lw_free((*c)->scale);
     lw_free((*c)->direction);
     lw_free((*c)->z_tan);
+    lw_free((*c)->z_adj);
     lw_free(*c);
     *c = NULL;
 }

@@ -28,7 +28,10 @@ lw_err lw_sharpness_run(const lw_grid *grid, lw_net *net, const lw_train_spec *t
     lw_err err;
     *out = (lw_sharpness){.samples = samples};
     LW_TRY_TO(lw_comm_agree(grid->world, spec_check(spec)), failed);
-    LW_TRY_TO(curvature_create(grid, net, train, data, samples, &c), failed);
+    if (spec->matrix == LW_SHARPNESS_HESSIAN)
+        LW_TRY_TO(curvature_create_hessian(grid, net, train, data, samples, false, &c), failed);
+    else
+        LW_TRY_TO(curvature_create(grid, net, train, data, samples, &c), failed);
     int64_t n_global = c->theta->n_global;
     lanczos_problem problem = {.comm = grid->part,
         .n_local = c->theta->n_local,

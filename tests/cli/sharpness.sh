@@ -14,6 +14,30 @@ assert all(abs(x - y) <= 1e-9 * a["eigenvalues"][0] for x, y in zip(a["eigenvalu
 assert abs(b["lr_limit"] * b["eigenvalues"][0] - 2) < 1e-12
 PY
 done
+# the whole second derivative: on any grid, and where the read-out is linear in what is learned that of Gauss and Newton
+for run in "1 1" "3 1" "4 2"; do
+    set -- $run
+    ranks "$1" sharpness "$job" --out "hess$1" --replicas "$2" --samples 5 --set 'sharpness={matrix: hessian, eigenvalues: 3, steps: 12}'
+    expect_status 0 "hessian on $1 ranks, $2 replicas"
+    python3 - hess1/summary.json "hess$1/summary.json" out11/summary.json <<'PY' || fail "eigenvalues of the second derivative on $1 ranks"
+import json, sys
+a, b, g = (json.load(open(f))["sharpness"] for f in sys.argv[1:])
+assert b["matrix"] == "hessian" and g["matrix"] == "gauss_newton" and b["loss"] == a["loss"] or abs(b["loss"] - a["loss"]) < 1e-12
+assert all(abs(x - y) <= 1e-9 * a["eigenvalues"][0] for x, y in zip(a["eigenvalues"], b["eigenvalues"]))
+assert abs(b["eigenvalues"][0] - g["eigenvalues"][0]) > 1e-6 * g["eigenvalues"][0]
+PY
+done
+only='--quiet --set projections.0.learn=false --set projections.1.learn=false --set populations.rec.learn=[] --set populations.out.learn=[]'
+for matrix in hessian gauss_newton; do
+    ranks 1 sharpness "$job" --out "only_$matrix" $only --set "sharpness={matrix: $matrix}"; expect_status 0 "$matrix of the read-out"
+done
+python3 - <<'PY' || fail "the read-out's second derivative is not its Gauss-Newton matrix"
+import json
+h, g = (json.load(open("only_%s/summary.json" % m))["sharpness"]["eigenvalues"] for m in ("hessian", "gauss_newton"))
+assert len(h) == len(g) and all(abs(x - y) <= 1e-9 * g[0] for x, y in zip(h, g))
+PY
+ranks 2 sharpness "$job" --out bad --set 'sharpness={matrix: fisher}'; expect_status 2 "unknown matrix"
+equal "$(grep -c '^lapwing: .*sharpness.matrix: found "fisher", allowed: gauss_newton, hessian' log)" 1 "lines for an unknown matrix"
 # what the number means: a read-out that is linear in what is learned, squared error, all eight recordings in one batch:
 # gradient descent converges just below 2 / largest and runs away just above
 linear='--quiet --set projections.0.learn=false --set projections.1.learn=false --set populations.rec.learn=[] --set populations.out.learn=[]

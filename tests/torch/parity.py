@@ -14,6 +14,7 @@ try:
 except ImportError as e:
     print(f"skipped: {e}")
     sys.exit(77)
+from hessian import eigenvalues
 from network import Network
 
 torch.set_num_threads(1)
@@ -209,10 +210,10 @@ def settings(x):
             "surrogate": (kind, b, scale)}
 
 
-def export(folder, x, ranks=1, replicas=1):
+def export(folder, x, ranks=1, replicas=1, command="gradient"):
     with open(f"{folder}/parity.yaml", "w") as f:
         json.dump(x, f)  # JSON is YAML
-    command = [LAPWING, "gradient", f"{folder}/parity.yaml", "--out", f"{folder}/out", "--replicas", str(replicas), "--quiet"]
+    command = [LAPWING, command, f"{folder}/parity.yaml", "--out", f"{folder}/out", "--replicas", str(replicas), "--quiet"]
     if ranks > 1:
         command = [os.environ["LAPWING_MPIEXEC"], "-n", str(ranks)] + command
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
@@ -292,8 +293,42 @@ def grids():
     return good
 
 
+# the largest eigenvalues of the second derivative, of networks small enough for autograd to write it down
+def hessians():
+    folder = "parity_hessian"
+    os.makedirs(folder, exist_ok=True)
+    write_data(folder)
+    good = True
+    sharpness = {"matrix": "hessian", "eigenvalues": 6, "steps": 120, "tolerance": 1e-11}
+    small = {**CUBA, "size": 6, "rec": {}}
+    cases = {
+        "superspike": case(**small),
+        "superspike, reset full, delays": case(**small, delay="uniform(1 ms, 4 ms)", train=FULL),
+        "sigmoid, reset full": case(**small, train={**FULL, "surrogate": {"sigmoid": 4.0}}),
+        "gaussian, mean, mse": case(**small, train=readout("mean", loss="mse", surrogate={"gaussian": 3.0})),
+        "triangle": case(**small, train={"surrogate": {"triangle": 1.5}}),
+        "boxcar": case(**small, train={"surrogate": {"boxcar": 2.0}}),
+        "arctan, spiking read-out": case(**small, out="cuba_lif", out_learn=["tau_mem", "v_th"], out_weight="normal(0.5, 1)",
+                                         train=readout("sum", surrogate={"arctan": 3.0})),
+        "exact integration, refractory, full": case(**{**LIF, "size": 6}, train={**MV, **FULL}),
+    }
+    for name, x in cases.items():
+        net = Network(export(folder, x), settings(x))
+        wanted, apart = eigenvalues(net)
+        export(folder, {**x, "sharpness": sharpness}, command="sharpness")
+        with open(f"{folder}/out/summary.json") as f:
+            found = json.load(f)["sharpness"]
+        n = len(found["eigenvalues"])
+        error = max(abs(a - b) for a, b in zip(found["eigenvalues"], wanted[::-1])) / np.abs(wanted).max()
+        print(f"{name}: {len(wanted)} numbers, largest {wanted[-1]:.6g}, smallest {wanted[0]:.3g}, error {error:.1e}, not symmetric by {apart:.1e}")
+        good = good and n == 6 and found["learnable"] == len(wanted) and error <= 1e-9 and apart < 1e-10
+    return good
+
+
 if GROUP == "grids":
     good = grids()
+elif GROUP == "hessian":
+    good = hessians()
 else:
     only = sys.argv[4:]
     good = True

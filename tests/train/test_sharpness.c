@@ -4,67 +4,8 @@
  * learned it is the second derivative, for every loss and read-out; Lanczos finds the eigenvalues of the same matrix
  * built column by column (LAPACK); the same on any grid and for any cut into batches.
  */
-#include "../../src/train/curvature.h"
-#include "train_net.h"
+#include "curvature_net.h"
 #include "world.h"
-
-void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
-    const int *lwork, int *info);
-
-enum { STEPS = 12, SAMPLES = 11, BATCH = 12 };
-
-typedef struct bench {
-    toy toy;
-    lw_batch_source data;
-    lw_grid *grid;
-    lw_net *net;
-    lw_train_spec spec;
-} bench;
-
-static void bench_begin(bench *b, const lw_comm *comm, int replicas, bool per_step, bool classes) {
-    toy_net_spec net = {.hidden = lw_model_builtin("cuba_lif"),
-        .readout = lw_model_builtin("li"),
-        .input = 1.6,
-        .weight = 0.8,
-        .learn_params = true,
-        .weight_type = LW_F64};
-    b->grid = NULL;
-    b->net = NULL;
-    b->toy = (toy){.n_steps = STEPS, .per_step = per_step};
-    b->data = toy_source(&b->toy, SAMPLES, classes);
-    b->spec = toy_train();
-    b->spec.batch = BATCH;
-    b->spec.loss.skip = 2;
-    CHECK_OK(lw_grid_create(comm, replicas, &b->grid));
-    CHECK_OK(toy_net(b->grid->part, &net, &b->net));
-}
-
-static void bench_end(bench *b) {
-    lw_net_destroy(&b->net);
-    lw_grid_destroy(&b->grid);
-}
-
-static double dot(const bench *b, int64_t n, const double *x, const double *y) {
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i] * y[i];
-    lw_comm_sum_f64(b->grid->part, &sum, 1);
-    return sum;
-}
-
-static double *vector(int64_t n) {
-    double *x = calloc((size_t)n + 1, sizeof *x);
-    LW_ASSERT(x);
-    return x;
-}
-
-/* equal in all replicas */
-static double *draw(const bench *b, int64_t n, uint64_t number) {
-    double *x = vector(n);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = lw_rng_normal(9, LW_PURPOSE_CHECK, (uint64_t)b->grid->part_index << 32 | (uint64_t)i, number, 0);
-    return x;
-}
 
 TEST(symmetric_and_not_negative) {
     lw_comm *world = world_start();
@@ -158,27 +99,6 @@ TEST(second_derivative_of_a_linear_readout) {
             bench_end(&b);
         }
     lw_comm_stop(&world);
-}
-
-/* all eigenvalues, ascending; the matrix is built from products with unit vectors */
-static double *dense_eigenvalues(const bench *b, curvature *c) {
-    int n = (int)c->theta->n_global, lwork = 8 * n, info = -1;
-    int64_t here = c->theta->n_local, begin = lw_comm_exscan_i64(b->grid->part, here);
-    double *a = vector((int64_t)n * n), *w = vector(n), *work = vector(lwork), *v = vector(here), *gv = vector(here);
-    for (int64_t j = 0; j < n; j++) {
-        for (int64_t i = 0; i < here; i++)
-            v[i] = begin + i == j;
-        CHECK_OK(curvature_product(c, v, gv));
-        memcpy(a + j * n + begin, gv, (size_t)here * sizeof *gv);
-    }
-    lw_comm_sum_f64(b->grid->part, a, (int64_t)n * n);
-    dsyev_("N", "U", &n, a, &n, w, work, &lwork, &info);
-    CHECK_INT(info, 0);
-    free(a);
-    free(work);
-    free(v);
-    free(gv);
-    return w;
 }
 
 TEST(lanczos_against_a_dense_matrix) {

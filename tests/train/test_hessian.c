@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The whole second derivative of the training loss: the derivative of the gradient for every read-out and loss (smooth
+ * spikes), symmetric with hard ones; the Gauss-Newton matrix and what the slope of the loss makes of the network's own
+ * second derivative; its eigenvalues against a dense matrix; the same on any grid and for any cut into batches.
+ */
+#include "curvature_net.h"
+#include "world.h"
+
+/* Initial states depend on resting values, and are constants to the sweeps. */
+static void fix_rest(const lw_theta *theta, const lw_net *net, double *v) {
+    for (int32_t k = 0; k < theta->n_blocks; k++) {
+        const lw_theta_block *block = &theta->block[k];
+        if (block->pop < 0) continue;
+        if (strcmp(lw_net_pop(net, block->pop).model->param[block->param].name, "v_leak") == 0)
+            memset(v + block->offset, 0, (size_t)block->count * sizeof *v);
+    }
+}
+
+static void gradient_at(bench *b, curvature *c, const double *x, double h, const double *v, double *out) {
+    double *moved = vector(c->theta->n_local);
+    for (int64_t i = 0; i < c->theta->n_local; i++)
+        moved[i] = x[i] + h * c->scale[i] * v[i];
+    lw_theta_put(c->theta, b->net, moved);
+    lw_sim_refresh(c->pass->sim);
+    c->loaded = -1;
+    CHECK_OK(curvature_gradient(c, out));
+    free(moved);
+}
+
+static void check_difference(const lw_comm *world, int replicas, lw_readout_kind readout, int kind) {
+    bench b;
+    curvature *c = NULL;
+    bool per_step = readout == LW_READOUT_PER_STEP || readout == LW_READOUT_LAST;
+    bench_begin(&b, world, replicas, per_step && kind < 2, kind < 2);
+    if (kind == 3) { /* wants spikes */
+        toy_net_spec net = {.hidden = lw_model_builtin("cuba_lif"),
+            .readout = lw_model_builtin("cuba_lif"),
+            .input = 1.6,
+            .weight = 0.8,
+            .learn_params = true,
+            .weight_type = LW_F64};
+        lw_net_destroy(&b.net);
+        CHECK_OK(toy_net(b.grid->part, &net, &b.net));
+    }
+    b.spec.loss.readout = readout;
+    b.spec.loss.kind = kind == 0 ? LW_LOSS_CROSS_ENTROPY : kind < 3 ? LW_LOSS_MSE : LW_LOSS_VAN_ROSSUM;
+    b.spec.loss.label_smoothing = 0.1;
+    b.spec.loss.tau = 5;
+    b.spec.surrogate.kind = LW_SURROGATE_SIGMOID;
+    b.spec.surrogate.slope = 3;
+    b.spec.batch = 4; /* three batches */
+    CHECK_OK(curvature_create_hessian(b.grid, b.net, &b.spec, &b.data, SAMPLES, true, &c));
+    int64_t n = c->theta->n_local;
+    double *x = vector(n), *v = draw(&b, n, 3), *hv = vector(n), *up = vector(n), *down = vector(n), h = 1e-4;
+    double sum[2] = {0, 0};
+    lw_theta_get(c->theta, b.net, x);
+    fix_rest(c->theta, b.net, v);
+    CHECK_OK(curvature_product(c, v, hv));
+    gradient_at(&b, c, x, h, v, up);
+    gradient_at(&b, c, x, -h, v, down);
+    for (int64_t i = 0; i < n; i++) {
+        sum[0] += pow(hv[i] - (up[i] - down[i]) / (2 * h), 2);
+        sum[1] += pow(hv[i], 2);
+    }
+    lw_comm_sum_f64(b.grid->part, sum, 2);
+    double found = sqrt(sum[0] / sum[1]);
+    if (!(found <= 1e-6) || getenv("LW_TEST_SHOW"))
+        fprintf(stderr, "read-out %d, loss %d: relative error %.2g\n", (int)readout, kind, found);
+    CHECK(sum[1] > 0);
+    CHECK_CLOSE(found, 0, 1e-6);
+    free(x), free(v), free(hv), free(up), free(down);
+    curvature_destroy(&c);
+    bench_end(&b);
+}
+
+TEST(derivative_of_the_gradient) {
+    lw_comm *world = world_start();
+    int replicas = lw_comm_size(world) % 2 == 0 ? 2 : 1;
+    static const lw_readout_kind readouts[] = {
+        LW_READOUT_PER_STEP, LW_READOUT_LAST, LW_READOUT_MEAN, LW_READOUT_SUM, LW_READOUT_MAX};
+    for (int r = 0; r < 5; r++)
+        for (int kind = 0; kind < 3; kind++)
+            check_difference(world, replicas, readouts[r], kind);
+    check_difference(world, replicas, LW_READOUT_VOTE, 0);
+    check_difference(world, replicas, LW_READOUT_PER_STEP, 3);
+    lw_comm_stop(&world);
+}
+
+/* hard spikes, detached reset */
+TEST(symmetric) {
+    lw_comm *world = world_start();
+    for (int replicas = 1; replicas <= lw_comm_size(world); replicas++) {
+        bench b;
+        curvature *c = NULL;
+        if (lw_comm_size(world) % replicas) continue;
+        bench_begin(&b, world, replicas, true, true);
+        CHECK_OK(curvature_create_hessian(b.grid, b.net, &b.spec, &b.data, SAMPLES, false, &c));
+        int64_t n = c->theta->n_local;
+        double *u = draw(&b, n, 1), *v = draw(&b, n, 2), *hu = vector(n), *hv = vector(n), *again = vector(n);
+        CHECK_OK(curvature_product(c, u, hu));
+        CHECK_OK(curvature_product(c, v, hv));
+        CHECK_OK(curvature_product(c, u, again));
+        CHECK(memcmp(hu, again, (size_t)n * sizeof *hu) == 0);
+        double size = sqrt(dot(&b, n, u, u) * dot(&b, n, hv, hv));
+        CHECK(size > 0);
+        CHECK_CLOSE(dot(&b, n, u, hv), dot(&b, n, v, hu), 1e-13 * size);
+        free(u), free(v), free(hu), free(hv), free(again);
+        curvature_destroy(&c);
+        bench_end(&b);
+    }
+    lw_comm_stop(&world);
+}
+
+/* ------------------------------------------------------------------ Gauss-Newton and the rest */
+
+static bool nothing(void *payload, int pop, int64_t t, void *out_adj_tan) {
+    (void)payload, (void)pop, (void)t, (void)out_adj_tan;
+    return false;
+}
+
+static bool slope_of_loss(void *payload, int pop, int64_t t, void *out_adj) {
+    curvature *c = payload;
+    loss_work *w = c->pass->loss;
+    void *own = w->z_adj;
+    if (pop != w->spec.pop) return false;
+    w->z_adj = c->z_adj;
+    bool added = loss_seed(w, t, out_adj);
+    w->z_adj = own;
+    return added;
+}
+
+/* sum over read-outs of dL/dz d2z: the loss as if it were linear */
+static void rest(curvature *c, const double *v, double *out) {
+    lw_tape_twice linear = {.payload = c, .seed = slope_of_loss, .seed_tan = nothing};
+    double *direction = vector(c->theta->n_local);
+    for (int64_t i = 0; i < c->theta->n_local; i++)
+        direction[i] = c->scale[i] * v[i];
+    CHECK_OK(lw_tape_hessian(c->pass->tape, direction, &linear, out));
+    for (int64_t i = 0; i < c->theta->n_local; i++)
+        out[i] *= c->scale[i];
+    free(direction);
+}
+
+/* hidden: graded and linear, so that read-outs are products of weights, or spiking */
+static void check_parts(const lw_comm *world, const char *hidden) {
+    bench b;
+    curvature *g = NULL, *h = NULL;
+    toy_net_spec net = {.hidden = lw_model_builtin(hidden),
+        .readout = lw_model_builtin("li"),
+        .input = 1.6,
+        .weight = 0.3,
+        .weight_type = LW_F64};
+    bench_begin(&b, world, 1, false, false);
+    lw_net_destroy(&b.net);
+    CHECK_OK(toy_net(b.grid->part, &net, &b.net));
+    b.spec.loss.kind = LW_LOSS_MSE;
+    CHECK_OK(curvature_create(b.grid, b.net, &b.spec, &b.data, SAMPLES, &g));
+    CHECK_OK(curvature_create_hessian(b.grid, b.net, &b.spec, &b.data, SAMPLES, false, &h));
+    CHECK_REL(h->loss, g->loss, 1e-15);
+    int64_t n = g->theta->n_local;
+    double *v = draw(&b, n, 3), *gv = vector(n), *hv = vector(n), *rv = vector(n), worst = 0, apart = 0;
+    for (int only_readout = 0; only_readout < 2; only_readout++) {
+        for (int32_t k = 0; only_readout && k < g->theta->n_blocks; k++)
+            for (int64_t i = g->theta->block[k].offset; i < g->theta->block[k].offset + g->theta->block[k].count; i++)
+                if (g->theta->block[k].proj != 2) v[i] = 0;
+        memset(rv, 0, (size_t)n * sizeof *rv);
+        CHECK_OK(curvature_product(g, v, gv));
+        CHECK_OK(curvature_product(h, v, hv));
+        rest(h, v, rv);
+        double size = sqrt(dot(&b, n, hv, hv));
+        for (int64_t i = 0; i < n; i++) {
+            worst = fmax(worst, fabs(hv[i] - gv[i] - rv[i]) / size);
+            apart = fmax(apart, fabs(hv[i] - gv[i]) / size);
+            /* the read-out is linear in its own weights */
+            if (only_readout && v[i] != 0) CHECK_CLOSE(hv[i], gv[i], 1e-14 * size);
+        }
+    }
+    lw_comm_max_f64(world, &worst, 1);
+    lw_comm_max_f64(world, &apart, 1);
+    CHECK_CLOSE(worst, 0, 1e-14);
+    CHECK(apart > 0.01);
+    free(v), free(gv), free(hv), free(rv);
+    curvature_destroy(&g);
+    curvature_destroy(&h);
+    bench_end(&b);
+}
+
+TEST(gauss_newton_and_the_rest) {
+    lw_comm *world = world_start();
+    check_parts(world, "li");
+    check_parts(world, "cuba_lif");
+    lw_comm_stop(&world);
+}
+
+/* ------------------------------------------------------------------ eigenvalues */
+
+TEST(lanczos_against_a_dense_matrix) {
+    lw_comm *world = world_start();
+    for (int replicas = 1; replicas <= lw_comm_size(world); replicas++) {
+        bench b;
+        curvature *c = NULL;
+        lw_sharpness s;
+        lw_sharpness_spec spec = lw_sharpness_spec_default();
+        if (lw_comm_size(world) % replicas) continue;
+        bench_begin(&b, world, replicas, true, true);
+        spec.matrix = LW_SHARPNESS_HESSIAN;
+        spec.samples = SAMPLES;
+        spec.tolerance = 1e-10;
+        spec.steps = 120;
+        CHECK_OK(curvature_create_hessian(b.grid, b.net, &b.spec, &b.data, SAMPLES, false, &c));
+        CHECK_OK(lw_sharpness_run(b.grid, b.net, &b.spec, &b.data, &spec, &s));
+        CHECK(s.converged && s.n == 5);
+        int n = (int)s.learnable;
+        double *w = dense_eigenvalues(&b, c);
+        CHECK(w[0] < -1e-3 * w[n - 1]); /* not a Gauss-Newton matrix */
+        for (int i = 0; i < s.n; i++)
+            CHECK_CLOSE(s.value[i], w[n - 1 - i], 1e-9 * w[n - 1]);
+        free(w);
+        lw_sharpness_free(&s);
+        curvature_destroy(&c);
+        bench_end(&b);
+    }
+    lw_comm_stop(&world);
+}
+
+TEST(any_grid_and_any_batch) {
+    lw_comm *world = world_start(), *self = NULL;
+    bench one;
+    lw_sharpness expected;
+    lw_sharpness_spec spec = {.eigenvalues = 4,
+        .steps = 6,
+        .samples = SAMPLES,
+        .tolerance = 1e-14,
+        .seed = 3,
+        .matrix = LW_SHARPNESS_HESSIAN};
+    CHECK_OK(lw_comm_self(&self));
+    bench_begin(&one, self, 1, false, true);
+    one.spec.loss.readout = LW_READOUT_MEAN;
+    CHECK_OK(lw_sharpness_run(one.grid, one.net, &one.spec, &one.data, &spec, &expected));
+    for (int replicas = 1; replicas <= lw_comm_size(world); replicas++)
+        for (int32_t lanes = BATCH; lanes > 0; lanes -= 8) {
+            bench b;
+            lw_sharpness s;
+            if (lw_comm_size(world) % replicas) continue;
+            bench_begin(&b, world, replicas, false, true);
+            b.spec.loss.readout = LW_READOUT_MEAN;
+            b.spec.batch = lanes;
+            CHECK_OK(lw_sharpness_run(b.grid, b.net, &b.spec, &b.data, &spec, &s));
+            CHECK_REL(s.loss, expected.loss, 1e-12);
+            for (int i = 0; i < 4; i++)
+                CHECK_CLOSE(s.value[i], expected.value[i], 1e-9 * expected.value[0]);
+            lw_sharpness_free(&s);
+            bench_end(&b);
+        }
+    lw_sharpness_free(&expected);
+    bench_end(&one);
+    lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+TEST(bad_input) {
+    lw_comm *world = world_start();
+    bench b;
+    lw_sharpness s;
+    lw_sharpness_spec spec = lw_sharpness_spec_default();
+    spec.matrix = LW_SHARPNESS_HESSIAN;
+    bench_begin(&b, world, 1, false, true);
+    b.spec.loss.readout = LW_READOUT_FIRST_SPIKE;
+    CHECK_FAILS(lw_sharpness_run(b.grid, b.net, &b.spec, &b.data, &spec, &s), LW_EUSE,
+        "no second derivative of the read-out first_spike");
+    lw_net_destroy(&b.net);
+    toy_net_spec net = {.hidden = lw_model_builtin("cuba_lif"),
+        .readout = lw_model_builtin("li"),
+        .input = 1,
+        .weight = 1,
+        .lags = true,
+        .weight_type = LW_F64};
+    CHECK_OK(toy_net(b.grid->part, &net, &b.net));
+    b.spec.loss.readout = LW_READOUT_MEAN;
+    CHECK_FAILS(
+        lw_sharpness_run(b.grid, b.net, &b.spec, &b.data, &spec, &s), LW_EUSE, "projection in_hid learns its delays");
+    bench_end(&b);
+    lw_comm_stop(&world);
+}
+
+CHECK_MAIN(CASE(derivative_of_the_gradient), CASE(symmetric), CASE(gauss_newton_and_the_rest),
+    CASE(lanczos_against_a_dense_matrix), CASE(any_grid_and_any_batch), CASE(bad_input))
