@@ -20,10 +20,6 @@ static lw_err second_check(const lw_sim *sim, const lw_theta *theta) {
     for (int k = 0; k < sim->n_proj; k++)
         LW_CHECK(!sim->proj[k].lag_max, LW_EUSE,
             "projection %s learns its delays; second derivatives know fixed delays only", sim->proj[k].name);
-    for (int k = 0; k < sim->n_proj; k++)
-        LW_CHECK(!sim->proj[k].n_tied, LW_EUSE,
-            "projection %s is a learned conv2d; second derivatives know weights that are not shared only",
-            sim->proj[k].name);
     for (int p = 0; p < sim->n_pop; p++)
         LW_CHECK(sim->pop[p].kernel->fire_adj_tan && sim->pop[p].kernel->update_adj_tan, LW_EUSE,
             "model %s of population %s comes without second derivatives", sim->pop[p].model->name,
@@ -73,6 +69,7 @@ lw_err second_plan(const lw_sim *sim, int64_t steps, const lw_theta *theta, swee
         LW_TRY(sweep_take(m, sizes.n_local, row_bytes, "second derivatives: inputs", &second->input_adj[i]));
     LW_TRY(
         sweep_take(m, sizes.n_param, sizeof *second->param_tan, "second derivatives: parameters", &second->param_tan));
+    LW_TRY(sweep_tied_plan(sim, theta, m, &second->grad));
     *out = second;
     return LW_OK;
 }
@@ -148,6 +145,13 @@ typedef struct product_sweep {
     double *product;
 } product_sweep;
 
+/* of projection j, by synapse; NULL when its weights are not learned */
+static double *product_of(const product_sweep *s, int j) {
+    int64_t offset = sweep_weight_offset(s->tape->theta, j);
+    if (offset < 0) return NULL;
+    return s->tape->sim->proj[j].n_tied ? s->tape->second->grad.tied[j] : s->product + offset;
+}
+
 /* Slots' rows of steps [begin, end) to their owners; the ring's entries become free for earlier steps. */
 static void ring_collect(lw_tape *tape, const sweep_ring *slot, const sweep_ring *local, int64_t begin, int64_t end) {
     tape_room *room = tape->room;
@@ -191,19 +195,19 @@ static void inputs_back(const product_sweep *s, int p, int64_t t) {
     for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         const void *in_adj = room->input[proj->port], *in_adj_tan = second->input_adj[proj->port];
-        int64_t weight = sweep_weight_offset(tape->theta, sim->incoming[k]);
+        const double *direction = sweep_direction(sim, tape->theta, &room->grad, sim->incoming[k], s->direction);
+        double *product = product_of(s, sim->incoming[k]);
         size_t pre_begin = (size_t)sim->pop[proj->pre].view.slot_begin * room->slot.row_bytes;
         for (int i = 0; i < proj->n_slices; i++) {
             const lw_slice *slice = &proj->slice[i];
             int64_t from = t - slice->delay;
-            if (weight >= 0) slice_gradient(s, proj, slice, from, in_adj, in_adj_tan, s->product + weight);
+            if (product) slice_gradient(s, proj, slice, from, in_adj, in_adj_tan, product);
             if (from < 0 || !room->active[proj->pre]) continue;
             char *x_adj = sweep_ring_at(&room->slot, from) + pre_begin;
             char *x_adj_tan = sweep_ring_at(&second->slot, from) + pre_begin;
             deliver_transpose(true, proj, slice, sim->width, in_adj, x_adj);
             deliver_transpose(true, proj, slice, sim->width, in_adj_tan, x_adj_tan);
-            if (weight >= 0)
-                deliver_transpose_weight(true, proj, slice, sim->width, s->direction + weight, in_adj, x_adj_tan);
+            if (direction) deliver_transpose_weight(true, proj, slice, sim->width, direction, in_adj, x_adj_tan);
         }
     }
 }
@@ -312,6 +316,7 @@ lw_err lw_tape_hessian(lw_tape *tape, const double *direction, const lw_tape_twi
     if (loss->turn) LW_TRY(loss->turn(loss->payload));
     LW_TRY(tape_room_ready(tape));
     second_clear(tape);
+    sweep_tied_begin(sim, &tape->second->grad);
     memset(tape->room->active, 0, (size_t)sim->n_pop * sizeof *tape->room->active);
     sweep_reach(sim, tape->theta, tape->room->active);
     unsigned mode = engine_fp_begin();
@@ -321,6 +326,7 @@ lw_err lw_tape_hessian(lw_tape *tape, const double *direction, const lw_tape_twi
         end = begin;
     }
     engine_fp_end(mode);
+    sweep_tied_end(sim, tape->theta, &tape->second->grad, NULL, product);
     params_back(&s);
     return LW_OK;
 }

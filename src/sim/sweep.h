@@ -162,6 +162,7 @@ typedef struct tape_second {
     sweep_ring slot, local;     /* as those of the room */
     char *input_adj[SWEEP_MAX]; /* [n_local, width], of the population in work */
     const double **param_tan;   /* one per parameter, of the population in work */
+    sweep_grad grad;            /* tied weights' part of the product, by synapse */
 } tape_second;
 
 struct lw_tape {

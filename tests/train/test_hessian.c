@@ -4,6 +4,7 @@
  * spikes), symmetric with hard ones; the Gauss-Newton matrix and what the slope of the loss makes of the network's own
  * second derivative; its eigenvalues against a dense matrix; the same on any grid and for any cut into batches.
  */
+#include "conv_net.h"
 #include "curvature_net.h"
 #include "world.h"
 
@@ -84,6 +85,47 @@ TEST(derivative_of_the_gradient) {
             check_difference(world, replicas, readouts[r], kind);
     check_difference(world, replicas, LW_READOUT_VOTE, 0);
     check_difference(world, replicas, LW_READOUT_PER_STEP, 3);
+    lw_comm_stop(&world);
+}
+
+/* Kernel entries stand in the vectors of all ranks, the same on each; a vector holds them divided by the root of the
+ * number of ranks. */
+TEST(derivative_with_shared_kernels) {
+    lw_comm *world = world_start();
+    bench b = {.data = conv_source(), .spec = conv_train()};
+    curvature *c = NULL;
+    b.spec.loss.readout = LW_READOUT_PER_STEP;
+    b.spec.surrogate.kind = LW_SURROGATE_SIGMOID;
+    b.spec.batch = 4;
+    CHECK_OK(lw_grid_create(world, 1, &b.grid));
+    CHECK_OK(conv_net(b.grid->part, LW_F64, LW_PARTITION_ROUND_ROBIN, &b.net));
+    CHECK_OK(curvature_create_hessian(b.grid, b.net, &b.spec, &b.data, 3, true, &c));
+    int64_t n = c->theta->n_local;
+    double *x = vector(n), *v = draw(&b, n, 3), *held = vector(n), *hv = vector(n), *up = vector(n), *down = vector(n);
+    double h = 1e-4, sum[2] = {0, 0};
+    memcpy(held, v, (size_t)n * sizeof *held);
+    for (int32_t k = 0; k < c->theta->n_blocks; k++) {
+        const lw_theta_block *block = &c->theta->block[k];
+        for (int64_t i = block->offset; block->tied && i < block->offset + block->count; i++) {
+            v[i] = lw_rng_normal(9, LW_PURPOSE_CHECK, (uint64_t)k, (uint64_t)(i - block->offset), 0);
+            held[i] = v[i] / sqrt(lw_comm_size(world));
+        }
+    }
+    lw_theta_get(c->theta, b.net, x);
+    CHECK_OK(curvature_product(c, held, hv));
+    gradient_at(&b, c, x, h, v, up);
+    gradient_at(&b, c, x, -h, v, down);
+    for (int64_t i = 0; i < n; i++) {
+        sum[0] += pow(hv[i] - (up[i] - down[i]) / (2 * h), 2);
+        sum[1] += pow(hv[i], 2);
+    }
+    lw_comm_sum_f64(b.grid->part, sum, 2);
+    CHECK(sum[1] > 0);
+    CHECK_CLOSE(sqrt(sum[0] / sum[1]), 0, 1e-6);
+    if (getenv("LW_TEST_SHOW")) fprintf(stderr, "shared kernels: relative error %.2g\n", sqrt(sum[0] / sum[1]));
+    free(x), free(v), free(held), free(hv), free(up), free(down);
+    curvature_destroy(&c);
+    bench_end(&b);
     lw_comm_stop(&world);
 }
 
@@ -284,5 +326,6 @@ TEST(bad_input) {
     lw_comm_stop(&world);
 }
 
-CHECK_MAIN(CASE(derivative_of_the_gradient), CASE(symmetric), CASE(gauss_newton_and_the_rest),
-    CASE(lanczos_against_a_dense_matrix), CASE(any_grid_and_any_batch), CASE(bad_input))
+CHECK_MAIN(CASE(derivative_of_the_gradient), CASE(derivative_with_shared_kernels), CASE(symmetric),
+    CASE(gauss_newton_and_the_rest), CASE(lanczos_against_a_dense_matrix), CASE(any_grid_and_any_batch),
+    CASE(bad_input))

@@ -173,13 +173,16 @@ TEST(curvature_is_that_of_entries) {
     lw_sharpness a = {0}, b = {0};
     wanted.eigenvalues = 2;
     wanted.tolerance = 1e-10;
-    CHECK_OK(lw_sharpness_run(p.one, p.a, &spec, &data, &wanted, &a));
-    CHECK_OK(lw_sharpness_run(p.all, p.b, &spec, &data, &wanted, &b));
-    CHECK(a.n == 2 && b.n == 2 && a.converged && b.converged);
-    for (int i = 0; i < 2; i++)
-        CHECK_CLOSE(a.value[i], b.value[i], 1e-8 * a.value[0]);
-    lw_sharpness_free(&a);
-    lw_sharpness_free(&b);
+    for (int matrix = 0; matrix < 2; matrix++) {
+        wanted.matrix = matrix ? LW_SHARPNESS_HESSIAN : LW_SHARPNESS_GAUSS_NEWTON;
+        CHECK_OK(lw_sharpness_run(p.one, p.a, &spec, &data, &wanted, &a));
+        CHECK_OK(lw_sharpness_run(p.all, p.b, &spec, &data, &wanted, &b));
+        CHECK(a.n == 2 && b.n == 2 && a.converged && b.converged);
+        for (int i = 0; i < 2; i++)
+            CHECK_CLOSE(a.value[i], b.value[i], 1e-8 * a.value[0]);
+        lw_sharpness_free(&a);
+        lw_sharpness_free(&b);
+    }
     pair_end(&p);
     lw_comm_stop(&world);
 }
