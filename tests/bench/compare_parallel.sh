@@ -2,7 +2,7 @@
 # A training step on one rank, on two partitions, two replicas and two threads, taking turns; JSON lines of every run, then per case the median
 # milliseconds, the medians of the ratios within a round, and bytes per step and neuron of the halo. Beside the ratios stands what the machine gives:
 #   alone    two processes that train one network each, without a word: their throughput over that of one process
-#   halves   the same with half a batch each: what two replicas (or threads) could reach if adding gradients and updating cost nothing
+#   halves   the same with half a batch each: two replicas (or threads) that neither add gradients nor divide the update
 # Partitions may pass both: each holds half the weights, which fit the caches better.
 #
 #   tests/bench/compare_parallel.sh [BUILD]     build folder, default build
