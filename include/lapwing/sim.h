@@ -302,6 +302,11 @@ void lw_sim_watch(lw_sim *sim, int pop, int state);
 /** A state that is watched at recorded step t: real [n_local, width]. With segments: of the segment in work only. */
 const void *lw_tape_state(const lw_tape *tape, int pop, int state, int64_t t);
 
+/** A tape that keeps the record of `chunk` steps at a time and no state between them: for lw_eprop_run. keep as above.
+ * No adjoint and no tangent sweep, unless chunk >= max_steps. **Collective**. */
+lw_err lw_tape_create_rolling(lw_sim *sim, int64_t max_steps, int64_t chunk, const uint8_t *keep, const lw_theta *theta,
+    lw_tape **out) LW_MUST_CHECK;
+
 /** Adds the derivative of the loss with respect to the values emitted by population `pop` at step t into out_adj, real
  * [n_local, width]. Called once per population and step, t descending (where windows overlap, within each block);
  * populations that nothing learned (nor state0_adj) lies upstream of are left out. Returns true when it added
@@ -368,6 +373,37 @@ typedef struct lw_tape_twice {
  * spikes, reset not detached) H is the second derivative itself. */
 lw_err lw_tape_hessian(
     lw_tape *tape, const double *direction, const lw_tape_twice *loss, double *product) LW_MUST_CHECK;
+
+/* ------------------------------------------------------------------ eligibility traces */
+
+/** E-prop (Bellec et al. 2020, Nature Communications 11:3625): every synapse onto a neuron, and every learned parameter
+ * of it, carries the tangent of the neuron's own state (and, behind it, of a read-out unit's state that the neuron
+ * would drive); nothing passes from one neuron to another. Gradients are products of these traces with a learning
+ * signal per neuron: the derivative of the loss by the read-out's output, sent to the neuron through feedback weights.
+ */
+typedef enum lw_feedback {
+    LW_FEEDBACK_SYMMETRIC, /* the weights of the projections onto the read-out */
+    LW_FEEDBACK_RANDOM     /* normal numbers, a function of (seed, neuron, unit) */
+} lw_feedback;
+typedef struct lw_eprop_spec {
+    int32_t readout; /* population: graded, linear; what shapes its answer is alike in all units, not learned */
+    lw_feedback feedback;
+    double scale; /* random: standard deviation of the feedback weights; 0: 1 / sqrt(units) */
+    uint64_t seed;
+} lw_eprop_spec;
+typedef struct lw_eprop lw_eprop;
+/** Traces for all that is learned on a tape that has recorded nothing yet (any kind; borrowed). Learned populations
+ * want a projection onto the read-out, of one port and delay; with random feedback they may do without (delay 1, port
+ * of any other). Learned delays are refused. Memory does not depend on the number of steps: per lane and synapse onto a
+ * population the states of its model and of the read-out's. **Collective**. */
+lw_err lw_eprop_create(lw_tape *tape, const lw_theta *theta, const lw_eprop_spec *spec, lw_eprop **out) LW_MUST_CHECK;
+void lw_eprop_destroy(lw_eprop **eprop);
+/** Run n_steps from the engine's present state with traces, grad [theta->n_local] +=. seed->seed is asked for the
+ * read-out (steps ascending, some twice) and for learned populations, whose derivative (a rate penalty) counts at the
+ * neuron itself; seed->first: traces begin there. Windows and `ready` are not looked at. **Collective**. */
+lw_err lw_eprop_run(lw_eprop *eprop, int64_t n_steps, const lw_tape_seed *seed, double *grad) LW_MUST_CHECK;
+/** Bytes of the traces on this rank. */
+int64_t lw_eprop_bytes(const lw_eprop *eprop);
 
 /* ------------------------------------------------------------------ tangent block: k perturbations along the
  * trajectory */

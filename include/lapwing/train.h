@@ -133,6 +133,13 @@ static inline lw_optimizer_spec lw_optimizer_spec_default(void) {
         .schedule_every = 10};
 }
 
+/** How the gradient is made. forward: one tangent sweep per learned number, the same gradient as bptt, a check. eprop:
+ * another gradient (lw_eprop); bptt and forward without the paths from neuron to neuron. */
+typedef enum lw_gradient_method { LW_GRADIENT_BPTT, LW_GRADIENT_EPROP, LW_GRADIENT_FORWARD } lw_gradient_method;
+/** Name <-> method ("bptt" ...); EUSE listing the names when unknown. */
+lw_err lw_gradient_method_parse(const char *name, lw_gradient_method *method) LW_MUST_CHECK;
+enum { LW_FORWARD_MAX = 4096 }; /* learned numbers of the network that forward takes */
+
 enum { LW_TRAIN_THREADS_MAX = 1024 };
 typedef struct lw_train_spec {
     lw_loss loss;
@@ -159,6 +166,10 @@ typedef struct lw_train_spec {
      * as long as the sequence truncates nothing. stride: windows end every so many steps, 1 to window; 0: window. The
      * losses of a stride's steps pass back to the beginning of the window that ends with them */
     int64_t window, stride;
+    lw_gradient_method gradient;
+    /* eprop: see lw_eprop_spec; the seed is that of the training */
+    lw_feedback feedback;
+    double feedback_scale;
     /* > 0: bytes that the tapes of a process may take. Where a whole sequence does not fit, it is recorded in segments
      * and each is run twice (lw_tape_create_segments) */
     int64_t memory;

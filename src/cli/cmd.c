@@ -38,7 +38,7 @@ static void help(void) {
            "  --resume            continue from the newest whole checkpoint in the output folder, if there is one\n"
            "  --replicas R        copies of the network for training and evaluation (R divides the number of ranks; 0: "
            "all)\n"
-           "  --method NAME       prune: lnp, noise, activity, magnitude, random\n"
+           "  --method NAME       prune: lnp, noise, activity, magnitude, random; gradient: bptt, eprop, forward\n"
            "  --data X --labels L evaluate: other .npy files than data.test names\n"
            "  --steps N           gradcheck: steps of each sequence; plan --dry-run: steps to run\n"
            "  --samples N         gradient, sharpness: the first so many of data.train (default train.batch)\n"

@@ -16,8 +16,10 @@ lw_err cmd_gradient(lw_comm *world, const cmd_options *options) {
     const lw_experiment *x = j->experiment;
     int64_t samples = options->samples ? options->samples : x->train.batch;
     if (!options->samples && samples > data.n_samples) samples = data.n_samples;
+    lw_train_spec spec = x->train;
     double begun = lw_time_now();
-    lw_err err = lw_gradient_run(j->spread, j->net, &x->train, &data, samples, &g);
+    lw_err err = options->method ? lw_gradient_method_parse(options->method, &spec.gradient) : LW_OK;
+    if (err == LW_OK) err = lw_gradient_run(j->spread, j->net, &spec, &data, samples, &g);
     if (err == LW_OK && snprintf(path, sizeof path, "%s/gradient.h5", j->out) >= (int)sizeof path)
         err = LW_FAIL(LW_EUSE, "%s: the path is too long", j->out);
     if (err == LW_OK) err = lw_gradient_save(j->spread, path, j->net, &x->train, &g, options->line);

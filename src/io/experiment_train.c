@@ -247,8 +247,8 @@ static lw_err reproducible(const yaml_tree_node *map, int64_t batch, int32_t *la
 lw_err experiment_train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
         "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "every", "tau", "silent",
-        "targets", "precision", "replicas", "reproducible", "groups", "burn_in", "truncate", "memory", "initialize",
-        "seed", NULL};
+        "targets", "precision", "replicas", "reproducible", "groups", "gradient", "burn_in", "truncate", "memory",
+        "initialize", "seed", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
                                                                               "float", "double", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");

@@ -34,12 +34,12 @@ static int64_t snapshot_size(const lw_sim *sim) {
     return (bytes + 63) / 64 * 64;
 }
 
-lw_err segments_plan(
-    const lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep, sweep_memory *m, tape_segments *out) {
+lw_err segments_plan(const lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep, bool rolling,
+    sweep_memory *m, tape_segments *out) {
     tape_segments s = {.length = (segment + sim->epoch - 1) / sim->epoch * sim->epoch};
     s.most = (max_steps + s.length - 1) / s.length;
     s.snapshot_bytes = snapshot_size(sim);
-    LW_TRY(sweep_take(m, s.most, (size_t)s.snapshot_bytes, "states between segments", &s.snapshot));
+    if (!rolling) LW_TRY(sweep_take(m, s.most, (size_t)s.snapshot_bytes, "states between segments", &s.snapshot));
     LW_TRY(sweep_take(m, sim->n_pop, sizeof *s.value, "outputs of all steps", &s.value));
     LW_TRY(sweep_take(m, sim->n_pop, sizeof *s.bits, "outputs of all steps", &s.bits));
     LW_TRY(sweep_take(m, sim->n_pop, sizeof *s.row, "outputs of all steps", &s.row));
@@ -91,7 +91,7 @@ static char *snapshot_of(const lw_tape *tape, int64_t t) {
 }
 
 void segment_note(lw_tape *tape, int64_t t) {
-    snapshot_move(tape->sim, true, snapshot_of(tape, t));
+    if (tape->segments->snapshot) snapshot_move(tape->sim, true, snapshot_of(tape, t));
     if (t == 0) tape->segments->again = false;
 }
 

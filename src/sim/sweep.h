@@ -140,7 +140,7 @@ typedef struct tape_room {
 /** Of a tape in segments: where each begins, and what was emitted in all steps (segment.c). */
 typedef struct tape_segments {
     int64_t length, most; /* steps of a segment, segments of max_steps */
-    char *snapshot;       /* [most][bytes] */
+    char *snapshot;       /* [most][bytes]; NULL: a rolling tape, which goes back nowhere */
     int64_t snapshot_bytes;
     char **value;         /* [n_pop] real [max_steps][n_local, width] of kept graded populations */
     uint64_t **bits;      /* [n_pop] [max_steps][words] of kept spiking populations */
@@ -188,8 +188,8 @@ lw_err tape_check(const lw_tape *tape) LW_MUST_CHECK;
 /** Record the steps [begin, end) of a run, from where the engine stands. **Collective**. */
 lw_err tape_record(lw_tape *tape, int64_t begin, int64_t end) LW_MUST_CHECK;
 /* segment.c; all **Local** but segment_load */
-lw_err segments_plan(const lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep, sweep_memory *m,
-    tape_segments *out) LW_MUST_CHECK;
+lw_err segments_plan(const lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep, bool rolling,
+    sweep_memory *m, tape_segments *out) LW_MUST_CHECK;
 /** Note the state before recorded step t, the beginning of a segment; what population p emitted at recorded step t. */
 void segment_note(lw_tape *tape, int64_t t);
 void segment_emit(lw_tape *tape, int p, int64_t t);

@@ -167,15 +167,18 @@ int64_t lw_tape_bytes_segments(
     sweep_memory m = {.dry = true};
     tape_segments s;
     if (segment >= max_steps) return bytes_of(sim, max_steps, theta);
-    lw_err err = segments_plan(sim, max_steps, segment, keep, &m, &s);
+    lw_err err = segments_plan(sim, max_steps, segment, keep, false, &m, &s);
     LW_ASSERT(err == LW_OK); /* counting does not fail */
     return m.bytes + bytes_of(sim, s.length, theta);
 }
 
 /* ------------------------------------------------------------------ life */
 
+typedef enum tape_kind { TAPE_PLAIN, TAPE_SECOND, TAPE_ROLLING } tape_kind;
+
 static lw_err tape_build(lw_tape *tape, lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop,
-    const lw_theta *theta, bool second) {
+    const lw_theta *theta, tape_kind kind) {
+    bool second = kind == TAPE_SECOND;
     LW_CHECK(max_steps >= 1, LW_EUSE, "a tape of %lld steps was asked for, at least 1 is needed", (long long)max_steps);
     tape->sim = sim;
     tape->theta = theta;
@@ -185,7 +188,7 @@ static lw_err tape_build(lw_tape *tape, lw_sim *sim, int64_t max_steps, int64_t 
         LW_CHECK(
             segment >= 1, LW_EUSE, "segments of %lld steps were asked for, at least 1 is needed", (long long)segment);
         LW_TRY(sweep_take(&tape->memory, 1, sizeof *tape->segments, "segments of a tape", &tape->segments));
-        LW_TRY(segments_plan(sim, max_steps, segment, keep_pop, &tape->memory, tape->segments));
+        LW_TRY(segments_plan(sim, max_steps, segment, keep_pop, kind == TAPE_ROLLING, &tape->memory, tape->segments));
         steps = tape->segments->length;
     }
     LW_TRY(sweep_take(&tape->memory, sim->n_pop, sizeof *tape->pop, "tape populations", &tape->pop));
@@ -196,12 +199,12 @@ static lw_err tape_build(lw_tape *tape, lw_sim *sim, int64_t max_steps, int64_t 
 }
 
 static lw_err create(lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop, const lw_theta *theta,
-    bool second, lw_tape **out) {
+    tape_kind kind, lw_tape **out) {
     lw_tape *tape = NULL;
     lw_err err;
     *out = NULL;
     LW_TRY_TO(lw_alloc(1, sizeof *tape, "tape", &tape), done);
-    LW_TRY_TO(tape_build(tape, sim, max_steps, segment, keep_pop, theta, second), done);
+    LW_TRY_TO(tape_build(tape, sim, max_steps, segment, keep_pop, theta, kind), done);
 done:
     err = lw_comm_agree(lw_net_comm(sim->net), err);
     if (err != LW_OK) lw_tape_destroy(&tape);
@@ -210,16 +213,21 @@ done:
 }
 
 lw_err lw_tape_create(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) {
-    return create(sim, max_steps, max_steps, NULL, theta, false, out);
+    return create(sim, max_steps, max_steps, NULL, theta, TAPE_PLAIN, out);
 }
 
 lw_err lw_tape_create_second(lw_sim *sim, int64_t max_steps, const lw_theta *theta, lw_tape **out) {
-    return create(sim, max_steps, max_steps, NULL, theta, true, out);
+    return create(sim, max_steps, max_steps, NULL, theta, TAPE_SECOND, out);
 }
 
 lw_err lw_tape_create_segments(
     lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop, const lw_theta *theta, lw_tape **out) {
-    return create(sim, max_steps, segment, keep_pop, theta, false, out);
+    return create(sim, max_steps, segment, keep_pop, theta, TAPE_PLAIN, out);
+}
+
+lw_err lw_tape_create_rolling(
+    lw_sim *sim, int64_t max_steps, int64_t chunk, const uint8_t *keep_pop, const lw_theta *theta, lw_tape **out) {
+    return create(sim, max_steps, chunk, keep_pop, theta, TAPE_ROLLING, out);
 }
 
 void lw_tape_destroy(lw_tape **tape) {

@@ -261,7 +261,8 @@ static lw_err create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec
     exact.precision = LW_F64;
     exact.lanes = 0;
     exact.memory = 0;
-    exact.window = 0;
+    exact.window = exact.stride = 0;
+    exact.gradient = LW_GRADIENT_BPTT;
     exact.burn_in = 0;
     c->grid = grid;
     c->n_samples = n_samples;

@@ -196,7 +196,8 @@ lw_err lw_gradcheck_run(const lw_grid *grid, lw_net *net, const lw_train_spec *s
     exact.precision = LW_F64;
     exact.lanes = 0; /* the batch in one piece */
     exact.memory = 0;
-    exact.window = 0;
+    exact.window = exact.stride = 0;
+    exact.gradient = LW_GRADIENT_BPTT;
     exact.burn_in = 0; /* tangents and differences know no end of the sweep */
     *out = (lw_gradcheck){.directions = directions, .steps = n_steps};
     LW_TRY_TO(lw_comm_agree(grid->world, lw_theta_create(net, &c.theta)), done);

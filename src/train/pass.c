@@ -71,6 +71,28 @@ static lw_err spec_check(const lw_grid *grid, const lw_net *net, const lw_train_
     return LW_OK;
 }
 
+static lw_err method_check(const lw_train_spec *spec, const lw_theta *theta) {
+    if (spec->gradient == LW_GRADIENT_FORWARD) return forward_check(spec, theta);
+    if (spec->gradient == LW_GRADIENT_BPTT) return LW_OK;
+    LW_CHECK(spec->window == 0 && spec->memory == 0, LW_EUSE,
+        "the gradient method eprop was asked for with truncate or memory, allowed is bptt: traces go on through all "
+        "steps and keep no record of them");
+    LW_CHECK(spec->feedback_scale >= 0, LW_EUSE, "the scale of the feedback is %g, allowed are numbers from 0",
+        spec->feedback_scale);
+    return LW_OK;
+}
+
+/* Traces of the neurons instead of a record of all steps. Collective over the partition. */
+static lw_err eprop_create(pass *p, const uint8_t *keep, const lw_theta *theta) {
+    enum { CHUNK = 32 };
+    lw_eprop_spec spec = {.readout = p->spec.loss.pop,
+        .feedback = p->spec.feedback,
+        .scale = p->spec.feedback_scale,
+        .seed = p->spec.seed};
+    LW_TRY(lw_tape_create_rolling(p->sim, p->n_steps, CHUNK, keep, theta, &p->tape));
+    return lw_eprop_create(p->tape, theta, &spec, &p->eprop);
+}
+
 /* The longest segments whose tape stays within the budget: as few states between them as can be, and only the last one
  * is not run again, so nothing else makes a difference. Collective over the partition. */
 static lw_err tape_create(pass *p, const lw_theta *theta) {
@@ -83,6 +105,15 @@ static lw_err tape_create(pass *p, const lw_theta *theta) {
     bool watched = rates_watch(p->rates, p->sim);
     for (int q = 0; q < n_pop; q++) /* what loss and rates read; an evaluation counts events of all */
         keep[q] = !theta || q == spec->loss.pop || lw_net_pop(p->net, q).model->emits_spikes;
+    if (theta && watched && spec->gradient != LW_GRADIENT_BPTT) {
+        err = LW_FAIL(
+            LW_EUSE, "a penalty on states was asked for with the gradient method eprop or forward, allowed is bptt");
+        goto done;
+    }
+    if (theta && spec->gradient == LW_GRADIENT_EPROP) {
+        err = eprop_create(p, keep, theta);
+        goto done;
+    }
     for (int64_t parts = 1; spec->memory > 0; parts += parts / 8 + 1) {
         segment = (p->n_steps + parts - 1) / parts;
         bytes = lw_tape_bytes_segments(p->sim, p->n_steps, segment, keep, theta);
@@ -109,11 +140,13 @@ lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, 
     pass *p = NULL;
     lw_sim_options options = lw_sim_options_default();
     lw_err err = spec_check(grid, net, spec, data, n_steps, n_shares);
+    if (err == LW_OK && theta) err = method_check(spec, theta);
     *out = NULL;
     if (err != LW_OK) goto agree;
     LW_TRY_TO(lw_alloc(1, sizeof *p, "a training pass", &p), agree);
     p->grid = grid;
     p->net = net;
+    p->theta = theta;
     p->spec = *spec;
     p->spec.loss.penalty = NULL; /* borrowed by rates_create only */
     p->spec.loss.n_penalties = 0;
@@ -151,6 +184,7 @@ failed:
 void pass_destroy(pass **p) {
     if (!*p) return;
     pass_crew_destroy(&(*p)->crew);
+    lw_eprop_destroy(&(*p)->eprop);
     lw_tape_destroy(&(*p)->tape);
     lw_sim_destroy(&(*p)->sim);
     rates_destroy(&(*p)->rates);
@@ -213,13 +247,28 @@ void pass_seed_state(void *payload, int pop, int64_t t, int state, void *state_a
     rates_seed_state(p->rates, p->tape, pop, t, state, state_adj);
 }
 
-lw_err pass_backward(pass *p, double *grad) {
-    lw_tape_seed seed = {.payload = p,
+static lw_tape_seed seed_of(pass *p) {
+    return (lw_tape_seed){.payload = p,
         .seed = pass_seed,
         .state = pass_seed_state,
         .first = p->spec.burn_in,
         .window = p->spec.window,
         .stride = p->spec.stride};
+}
+
+/* The sequence once more, with traces: what the read-out is told at a step is known from the first time. */
+static lw_err eprop_gradient(pass *p, double *grad) {
+    lw_tape_seed seed = seed_of(p);
+    lw_sim_reset(p->sim);
+    LW_TRY(lw_sim_feed(
+        p->sim, p->spec.input_pop, p->spec.input_port, p->batch->x, p->n_steps, p->batch->source->n_channels));
+    return lw_eprop_run(p->eprop, p->n_steps, &seed, grad);
+}
+
+lw_err pass_backward(pass *p, double *grad) {
+    lw_tape_seed seed = seed_of(p);
+    if (p->eprop) return eprop_gradient(p, grad);
+    if (p->spec.gradient == LW_GRADIENT_FORWARD) return forward_gradient(p, p->theta, grad);
     return lw_tape_backward(p->tape, &seed, grad, NULL);
 }
 
@@ -232,17 +281,16 @@ static void block_ready(void *payload, int block) {
 }
 
 lw_err pass_backward_sum(pass *p, const lw_theta *theta, lw_pool *pool) {
-    lw_tape_seed seed = {.payload = p,
-        .seed = pass_seed,
-        .state = pass_seed_state,
-        .ready = block_ready,
-        .first = p->spec.burn_in,
-        .window = p->spec.window,
-        .stride = p->spec.stride};
+    lw_tape_seed seed = seed_of(p);
+    bool swept = p->spec.gradient == LW_GRADIENT_BPTT;
+    seed.ready = block_ready;
     p->pool_theta = theta;
     p->pool = pool;
     p->n_ready = 0;
-    lw_err err = lw_tape_backward(p->tape, &seed, lw_pool_mine(pool), NULL);
+    lw_err err =
+        swept ? lw_tape_backward(p->tape, &seed, lw_pool_mine(pool), NULL) : pass_backward(p, lw_pool_mine(pool));
+    for (int32_t b = 0; err == LW_OK && !swept && b < theta->n_blocks; b++)
+        block_ready(p, b);
     if (err != LW_OK && p->n_ready > 0) lw_comm_abort(p->grid->world, 1); /* others already wait for it */
     LW_TRY(lw_comm_agree(p->grid->world, err));
     LW_ASSERT(p->n_ready == theta->n_blocks);

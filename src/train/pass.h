@@ -26,8 +26,10 @@ typedef struct pass {
     int share, n_shares;    /* this one of the passes that share the samples of the replica, one per thread */
     lw_sim *sim;
     lw_tape *tape;
-    batch **piece; /* [n_pieces] */
-    batch *batch;  /* the piece in work */
+    lw_eprop *eprop;       /* of the method eprop */
+    const lw_theta *theta; /* borrowed; NULL: no gradients */
+    batch **piece;         /* [n_pieces] */
+    batch *batch;          /* the piece in work */
     loss_work *loss;
     rates *rates;
     int64_t *sample; /* [n_pieces, width] of this pass */
@@ -61,6 +63,10 @@ lw_err pass_backward(pass *p, double *grad) LW_MUST_CHECK;
 /** The same into the pool's array: each block of theta begins to travel when it is complete. **Collective** over the
  * world. */
 lw_err pass_backward_sum(pass *p, const lw_theta *theta, lw_pool *pool) LW_MUST_CHECK;
+/** forward.c: is the problem one for tangents; grad += this replica's part of the gradient. **Collective** over the
+ * partition. */
+lw_err forward_check(const lw_train_spec *spec, const lw_theta *theta) LW_MUST_CHECK;
+lw_err forward_gradient(pass *p, const lw_theta *theta, double *grad) LW_MUST_CHECK;
 /** The seed of the adjoint sweep (lw_tape_seed's function, payload: the pass). */
 bool pass_seed(void *payload, int pop, int64_t t, void *out_adj);
 /** The same for states that are watched (lw_tape_seed.state). */

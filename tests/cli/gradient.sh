@@ -29,6 +29,11 @@ for n in 1 3; do
     ranks $n gradient "$job" --out bad --samples none; expect_status 2 "no number"
     equal "$(grep -c '^lapwing: --samples: found "none"' log)" 1 "lines for no number"
 done
+ranks 2 gradient "$job" --out tangents --samples 5 --set train.precision=double --method forward
+expect_status 0 "by tangents"
+h5diff -p 1e-9 out11/gradient.h5 tangents/gradient.h5 /gradient >diff || { fail "the gradient by tangents differs"; cat diff >&2; }
+ranks 1 gradient "$job" --out bad --method rtrl; expect_status 2 "no method"
+equal "$(grep -c '^lapwing: .*found the gradient method "rtrl", allowed: bptt, eprop, forward' log)" 1 "lines for no method"
 ranks 1 gradient "$job" --out bad --set projections.0.learn=false --set projections.1.learn=false --set projections.2.learn=false \
     --set 'populations.rec.learn=[]' --set 'populations.out.learn=[]'
 expect_status 2 "nothing to learn"

@@ -340,6 +340,26 @@ TEST(training_section) {
     refused(TRAIN "memory: 4}\n", "train.memory: found \"4\"", "GB");
     refused(TRAIN "memory: -4 GB}\n", "train.memory: found \"-4 GB\"", "positive");
     refused(TRAIN "truncate: -1}\n", "train.truncate: found \"-1\"", "0 to");
+    refused(TRAIN "gradient: rtrl}\n", "train.gradient: found \"rtrl\"", "bptt, eprop, forward");
+    refused(TRAIN "gradient: {forward: 1}}\n", "train.gradient", "bptt, eprop, forward, or");
+    refused(TRAIN "gradient: {eprop: {feedback: adaptive}}}\n", "train.gradient.eprop.feedback: found \"adaptive\"",
+        "symmetric, random");
+    refused(TRAIN "gradient: {eprop: {scale: 2}}}\n", "train.gradient.eprop.scale", "feedback: random");
+    refused(
+        TRAIN "gradient: {eprop: {feedback: random, scale: -1}}}\n", "train.gradient.eprop.scale: found \"-1\"", "");
+    refused(TRAIN "gradient: {eprop: {feedbak: random}}}\n", "train.gradient.eprop.feedbak", "feedback");
+    refused(TRAIN "gradient: eprop, truncate: 5}\n", "train.truncate", "gradient: bptt");
+    refused(TRAIN "gradient: eprop, memory: 1 GB}\n", "train.memory", "gradient: bptt");
+    refused(TRAIN "gradient: forward, burn_in: 5}\n", "train.burn_in", "gradient: bptt");
+    x = parsed(TRAIN "gradient: {eprop: {feedback: random, scale: 0.5}}}\n", 0, NULL);
+    if (!x) return;
+    CHECK(x->train.gradient == LW_GRADIENT_EPROP && x->train.feedback == LW_FEEDBACK_RANDOM);
+    CHECK(x->train.feedback_scale == 0.5);
+    lw_experiment_destroy(&x);
+    x = parsed(TRAIN "gradient: eprop}\n", 0, NULL);
+    if (!x) return;
+    CHECK(x->train.gradient == LW_GRADIENT_EPROP && x->train.feedback == LW_FEEDBACK_SYMMETRIC);
+    lw_experiment_destroy(&x);
     refused(TRAIN "truncate: {stride: 2}}\n", "train.truncate", "window");
     refused(TRAIN "truncate: {window: 10, stride: 11}}\n", "train.truncate.stride: found \"11\"", "1 to 10");
     refused(TRAIN "truncate: {window: 10, stride: 0}}\n", "train.truncate.stride: found \"0\"", "1 to 10");
