@@ -36,6 +36,11 @@ lw_err lw_dataset_npy(const char *x_path, const char *label_path, int32_t n_clas
  * channels, one event, bright = early, over `steps`). limit 0: all. */
 lw_err lw_dataset_mnist(const char *image_path, const char *label_path, const char *encode, int64_t steps,
     uint64_t seed, int64_t limit, lw_batch_source *out) LW_MUST_CHECK;
+/** CIFAR-10 in its binary form (Krizhevsky 2009): records of a label and 3 x 32 x 32 bytes, files one behind the other.
+ * encode: "rows" (32 steps of 96 channels: a row's red, green, blue), "pixels" (1024 steps of 3) or "image" (one step
+ * of 3072), values / 255. limit 0: all. Samples are read when they are asked for. */
+lw_err lw_dataset_cifar10(
+    const char *const *path, int32_t n_paths, const char *encode, int64_t limit, lw_batch_source *out) LW_MUST_CHECK;
 /** A csv time series: numeric columns chosen by name or 0-based number, windows of `window` steps every `stride`,
  * target = the columns `target` (none: those of the input) `horizon` steps later (NaN while unknown); normalised by
  * mean and sd of rows [0, train_rows) (all rows when 0). Rows [first, last) are used (last 0: all). */
@@ -60,8 +65,8 @@ lw_err lw_dataset_yin_yang(
     int64_t n_samples, const char *encode, int64_t n_steps, uint64_t seed, lw_batch_source *out) LW_MUST_CHECK;
 
 /** Recorded events in bins of `bin` ms, `steps` of them; later events are left out. A value is 1 where a bin has
- * events, or their number when `counts`. limit 0: all. Samples are read when they are asked for; length: the step of
- * the last event within the bins, plus 1. */
+ * events, or their number when `counts`. limit 0: all. Samples are read when they are asked for. lengths: a
+ * sample ends with the bin of its last event. */
 typedef struct lw_events_spec {
     const char *path;
     int64_t steps, channels, pool, limit;
@@ -87,6 +92,26 @@ lw_err lw_dataset_shd(const lw_events_spec *spec, lw_batch_source *out) LW_MUST_
  * columns + x. */
 lw_err lw_dataset_events(const lw_events_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
 void lw_batch_source_destroy(lw_batch_source *source);
+
+/** How numbers become spikes or currents. */
+typedef enum lw_code_kind {
+    LW_CODE_CURRENT,   /* the numbers themselves, at every step */
+    LW_CODE_RATE,      /* a spike in a step with chance `most` at value hi, 0 at lo, between them in proportion */
+    LW_CODE_LATENCY,   /* one spike: hi at the first step, lo at the last; none for values of lo and less */
+    LW_CODE_DELTA,     /* two channels each: a spike where the value is `threshold` above (below) where it was when it
+                          spiked last; at most one a step */
+    LW_CODE_POPULATION /* `fields` channels each: Gaussians of width `width` times their distance, centres lo to hi */
+} lw_code_kind;
+typedef struct lw_code_spec {
+    lw_code_kind kind;
+    int64_t steps; /* samples of one step (vectors) are shown for so many; else 0 */
+    double lo, hi, most, threshold, width;
+    int32_t fields;
+    uint64_t seed; /* of rate: a draw is a function of (seed, sample, step, channel) */
+} lw_code_spec;
+/** Put a code around a source: afterwards *source gives the coded samples and owns what it was. On an error it is as it
+ * was. **Local**. */
+lw_err lw_dataset_code(const lw_code_spec *spec, lw_batch_source *source) LW_MUST_CHECK;
 
 /* ------------------------------------------------------------------ checkpoints (checkpoint*.c)
  * One HDF5 file, laid out by gid, the same content for any number of ranks. src/io/README.md holds the layout and the
@@ -226,6 +251,8 @@ typedef struct lw_data_spec {
     bool clip_negative, counts, lengths;
     const char *const *column, *const *target;
     int32_t n_columns, n_targets;
+    const lw_code_spec *code; /* one after the other */
+    int32_t n_codes;
     uint64_t seed;
 } lw_data_spec;
 

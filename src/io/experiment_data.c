@@ -57,19 +57,45 @@ static lw_err mnist_open(const lw_experiment *x, const lw_data_spec *d, lw_batch
     return lw_dataset_mnist(beside(x, d->x, &a), beside(x, d->labels, &b), d->encode, d->steps, d->seed, d->limit, out);
 }
 
-static lw_err names(reader *r, const yaml_tree_node *map, const char *key, const char *const **out, int32_t *n_out) {
+static lw_err names(
+    reader *r, const yaml_tree_node *map, const char *key, const char *what, const char *const **out, int32_t *n_out) {
     const yaml_tree_node *list = yaml_get(map, key);
     if (!list) return LW_OK;
     LW_TRY(yaml_expect_list(list));
     const char **name = yaml_tree_keep(r->tree, (size_t)list->n * sizeof *name + 8);
     if (!name) return LW_EMEM;
     for (int i = 0; i < list->n; i++) {
-        if (list->child[i]->kind != YAML_SCALAR) return yaml_fail(list->child[i], "a column's name or number");
+        if (list->child[i]->kind != YAML_SCALAR) return yaml_fail(list->child[i], what);
         name[i] = list->child[i]->text;
     }
     *out = name;
     *n_out = list->n;
     return LW_OK;
+}
+
+static lw_err cifar_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
+    static const char *const encodes[] = {"rows", "pixels", "image", NULL};
+    int encode = 0;
+    LW_TRY(names(r, map, "files", "a file's name", &d->column, &d->n_columns));
+    if (d->n_columns == 0) return yaml_fail(map, "CIFAR-10 with the list \"files\"");
+    LW_TRY(yaml_choice(map, "encode", false, encodes, &encode));
+    d->encode = encodes[encode];
+    return yaml_int(map, "limit", false, 0, INT64_MAX, &d->limit);
+}
+
+static lw_err cifar_open(const lw_experiment *x, const lw_data_spec *d, lw_batch_source *out) {
+    place *p = NULL;
+    const char **path = NULL;
+    lw_err err;
+    LW_TRY_TO(lw_alloc((size_t)d->n_columns, sizeof *p, "names of files", &p), done);
+    LW_TRY_TO(lw_alloc((size_t)d->n_columns, sizeof *path, "names of files", &path), done);
+    for (int32_t f = 0; f < d->n_columns; f++)
+        path[f] = beside(x, d->column[f], &p[f]);
+    err = lw_dataset_cifar10(path, d->n_columns, d->encode, d->limit, out);
+done:
+    lw_free(path);
+    lw_free(p);
+    return err;
 }
 
 static lw_err csv_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
@@ -87,9 +113,9 @@ static lw_err csv_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
         return yaml_fail(map,
             "a part of the rows (first, last) only with train_rows: the first rows of the file, whose "
             "mean and deviation normalise all parts");
-    LW_TRY(names(r, map, "columns", &d->column, &d->n_columns));
+    LW_TRY(names(r, map, "columns", "a column's name or number", &d->column, &d->n_columns));
     if (d->n_columns == 0) return yaml_fail(map, "a csv series with the list \"columns\"");
-    return names(r, map, "targets", &d->target, &d->n_targets);
+    return names(r, map, "targets", "a column's name or number", &d->target, &d->n_targets);
 }
 
 static lw_err csv_open(const lw_experiment *x, const lw_data_spec *d, lw_batch_source *out) {
@@ -223,6 +249,7 @@ static lw_err yin_yang_open(const lw_experiment *x, const lw_data_spec *d, lw_ba
 static const data_format formats[] = {
     {"npy", {"x", "labels", "classes", "clip_negative"}, npy_keys, npy_open},
     {"mnist", {"images", "labels", "encode", "steps", "limit", "seed"}, mnist_keys, mnist_open},
+    {"cifar10", {"files", "encode", "limit"}, cifar_keys, cifar_open},
     {"csv", {"path", "columns", "targets", "window", "stride", "horizon", "first", "last", "train_rows"}, csv_keys,
         csv_open},
     {"shd", {"path", "steps", "bin", "channels", "pool", "classes", "counts", "lengths", "limit"}, shd_keys, shd_open},
@@ -237,15 +264,59 @@ static const data_format formats[] = {
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 
+/* `code`: one map such as {rate: {steps: 100}}, or a list of them. */
+static lw_err code_read(const yaml_tree_node *node, const lw_data_spec *d, lw_code_spec *s) {
+    static const char *const kinds[] = {"current", "rate", "latency", "delta", "population"};
+    static const char *const keys[][6] = {{"steps"}, {"steps", "lo", "hi", "most", "seed"}, {"steps", "lo", "hi"},
+        {"threshold"}, {"fields", "lo", "hi", "width"}};
+    int kind = -1;
+    if (node->kind == YAML_MAP && node->n == 1)
+        for (int k = 0; k < 5; k++)
+            if (!strcmp(node->child[0]->key, kinds[k])) kind = k;
+    if (kind < 0)
+        return yaml_fail(
+            node, "one of current, rate, latency, delta, population with its settings, as {rate: {steps: 100}}");
+    const yaml_tree_node *map = node->child[0];
+    *s = (lw_code_spec){
+        .kind = (lw_code_kind)kind, .lo = 0, .hi = 1, .most = 1, .threshold = 0.1, .width = 0.5, .fields = 8};
+    s->seed = d->seed;
+    if (map->kind == YAML_SCALAR && !*map->text) return LW_OK;
+    int64_t fields = s->fields, seed = (int64_t)s->seed;
+    LW_TRY(yaml_expect_map(map, keys[kind]));
+    LW_TRY(yaml_int(map, "steps", false, 0, INT32_MAX, &s->steps));
+    LW_TRY(yaml_real(map, "lo", false, "", -1e30, 1e30, &s->lo));
+    LW_TRY(yaml_real(map, "hi", false, "", -1e30, 1e30, &s->hi));
+    LW_TRY(yaml_real(map, "most", false, "", 1e-9, 1, &s->most));
+    LW_TRY(yaml_real(map, "threshold", false, "", 1e-30, 1e30, &s->threshold));
+    LW_TRY(yaml_real(map, "width", false, "", 1e-9, 1e9, &s->width));
+    LW_TRY(yaml_int(map, "fields", false, 2, 100000, &fields));
+    LW_TRY(yaml_int(map, "seed", false, 0, INT64_MAX, &seed));
+    s->fields = (int32_t)fields;
+    s->seed = (uint64_t)seed;
+    return LW_OK;
+}
+
+static lw_err codes_read(reader *r, const yaml_tree_node *node, lw_data_spec *d) {
+    if (!node) return LW_OK;
+    int n = node->kind == YAML_LIST ? node->n : 1;
+    lw_code_spec *code = yaml_tree_keep(r->tree, (size_t)n * sizeof *code + 8);
+    if (!code) return LW_EMEM;
+    for (int i = 0; i < n; i++)
+        LW_TRY(code_read(node->kind == YAML_LIST ? node->child[i] : node, d, &code[i]));
+    d->code = code;
+    d->n_codes = n;
+    return LW_OK;
+}
+
 /* The first draws of a generated set; those of data.test by default other ones than those of data.train. */
 static lw_err data_set(reader *r, const yaml_tree_node *map, uint64_t shift, lw_data_spec *d) {
-    const char *name[N_FORMATS + 1] = {NULL}, *keys[22] = {"format"};
+    const char *name[N_FORMATS + 1] = {NULL}, *keys[23] = {"format", "code"};
     int format = 0;
     for (int f = 0; f < N_FORMATS; f++)
         name[f] = formats[f].name;
     LW_TRY(yaml_expect_map(map, NULL));
     LW_TRY(yaml_choice(map, "format", true, name, &format));
-    memcpy(keys + 1, formats[format].keys, sizeof formats[format].keys);
+    memcpy(keys + 2, formats[format].keys, sizeof formats[format].keys);
     LW_TRY(yaml_expect_map(map, keys));
     d->present = true;
     d->format = formats[format].name;
@@ -254,7 +325,7 @@ static lw_err data_set(reader *r, const yaml_tree_node *map, uint64_t shift, lw_
     int64_t seed = (int64_t)(r->x->net.seed + (generated ? shift : 0));
     LW_TRY(yaml_int(map, "seed", false, 0, INT64_MAX, &seed));
     d->seed = (uint64_t)seed;
-    return LW_OK;
+    return codes_read(r, yaml_get(map, "code"), d);
 }
 
 static bool is_permuted(const lw_data_spec *d) {
@@ -288,7 +359,13 @@ lw_err lw_experiment_data(const lw_experiment *x, const lw_data_spec *d, lw_batc
     *out = (lw_batch_source){0};
     LW_CHECK(
         d->present, LW_EUSE, "%s: no such data set: found no section data.train or data.test for this stage", x->file);
-    for (int f = 0; f < N_FORMATS; f++)
-        if (!strcmp(d->format, formats[f].name)) return formats[f].open(x, d, out);
-    return LW_FAIL(LW_EUSE, "%s: no such data format: %s", x->file, d->format);
+    int f = 0;
+    while (f < N_FORMATS && strcmp(d->format, formats[f].name) != 0)
+        f++;
+    LW_CHECK(f < N_FORMATS, LW_EUSE, "%s: no such data format: %s", x->file, d->format);
+    lw_err err = formats[f].open(x, d, out);
+    for (int c = 0; c < d->n_codes && err == LW_OK; c++)
+        err = lw_dataset_code(&d->code[c], out);
+    if (err != LW_OK) lw_batch_source_destroy(out);
+    return err;
 }

@@ -280,6 +280,12 @@ TEST(faults_of_layers) {
     refused(HEAD POPS "data: {train: {format: lorenz63, window: 5}}\n", "data.train.window", "horizon");
     refused(HEAD POPS "data: {train: {format: csv, path: a, columns: [b], first: 5}}\n", "data.train", "train_rows");
     refused(HEAD POPS "data: {train: {format: events, path: a, turn: 200}}\n", "data.train.turn: found \"200\"", "180");
+    refused(HEAD POPS "data: {train: {format: cifar10}}\n", "data.train", "files");
+    refused(HEAD POPS "data: {train: {format: lorenz63, code: rate}}\n", "data.train.code", "latency");
+    refused(HEAD POPS "data: {train: {format: lorenz63, code: {delta: {steps: 5}}}}\n", "data.train.code.delta.steps",
+        "threshold");
+    refused(HEAD POPS "data: {train: {format: lorenz63, code: [{population: }, {rate: {most: 2}}]}}\n",
+        "rate.most: found \"2\"", "");
     refused(HEAD POPS "data: {train: {format: shd, path: a, bin: 0 ms}}\n", "data.train.bin: found \"0 ms\"", "");
     refused(
         HEAD POPS "data: {train: {format: yin_yang, encode: rows}}\n", "data.train.encode: found \"rows\"", "latency");
