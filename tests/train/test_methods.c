@@ -414,8 +414,8 @@ TEST(eprop_is_its_definition) {
 
 /* ------------------------------------------------------------------ training */
 
-static lw_metrics trained(const lw_comm *world, int replicas, lw_feedback feedback, int32_t lanes, int64_t epochs,
-    double *first_loss, double *weights) {
+static lw_metrics trained(const lw_comm *world, int replicas, int32_t threads, lw_feedback feedback, int32_t lanes,
+    int64_t epochs, double *first_loss, double *weights) {
     problem p = {.toy = {.n_steps = 30}, .spec = toy_train()};
     lw_trainer *trainer = NULL;
     int64_t n;
@@ -424,6 +424,7 @@ static lw_metrics trained(const lw_comm *world, int replicas, lw_feedback feedba
     p.spec.feedback = feedback;
     p.spec.loss.skip = 5;
     p.spec.batch = 12;
+    p.spec.threads = threads;
     p.spec.lanes = lanes;
     p.spec.epochs = epochs;
     p.spec.optimizer.lr = 0.02;
@@ -446,18 +447,61 @@ TEST(eprop_trains) {
     CHECK_OK(lw_comm_self(&self));
     for (int feedback = LW_FEEDBACK_SYMMETRIC; feedback <= LW_FEEDBACK_RANDOM; feedback++) {
         double first;
-        lw_metrics m = trained(world, size == 4 ? 2 : 1, (lw_feedback)feedback, 0, 60, &first, NULL);
+        lw_metrics m = trained(world, size == 4 ? 2 : 1, 1, (lw_feedback)feedback, 0, 60, &first, NULL);
         CHECK(first > 0.8);
         CHECK(m.loss < 0.25);
         CHECK(m.accuracy > 0.9);
     }
     enum { LEARNED = N_IN * N_HID + N_HID * N_HID + N_HID * N_OUT };
     double one[LEARNED], many[LEARNED], first;
-    (void)trained(self, 1, LW_FEEDBACK_RANDOM, 2, 3, &first, one);
-    (void)trained(world, size, LW_FEEDBACK_RANDOM, size > 3 ? 1 : 2, 3, &first, many);
+    (void)trained(self, 1, 1, LW_FEEDBACK_RANDOM, 2, 3, &first, one);
+    (void)trained(world, size, 1, LW_FEEDBACK_RANDOM, size > 3 ? 1 : 2, 3, &first, many);
     for (int i = 0; size <= 3 && i < LEARNED; i++)
         CHECK(one[i] == many[i]); /* pieces of equal size: replicas change no bit */
+    (void)trained(self, 1, 2, LW_FEEDBACK_RANDOM, 2, 3, &first, many);
+    for (int i = 0; i < LEARNED; i++)
+        CHECK(one[i] == many[i]); /* nor do threads */
     lw_comm_destroy(&self);
+    lw_comm_stop(&world);
+}
+
+/* The trainer's step is the gradient of the method that the problem asks for, with its windows. */
+TEST(the_trainer_steps_along_it) {
+    lw_comm *world = world_start();
+    for (int i = 0; i < 4; i++) {
+        problem p = {.toy = {.n_steps = 40, .per_step = true}, .spec = toy_train()};
+        lw_trainer *trainer = NULL;
+        p.source = toy_source(&p.toy, 12, true);
+        p.spec.batch = 12;
+        p.spec.epochs = 1;
+        p.spec.optimizer = (lw_optimizer_spec){.kind = LW_OPTIMIZER_SGD, .lr = 0.5, .lr_param_scale = 1};
+        p.spec.window = i == 3 ? 0 : 9;
+        p.spec.stride = i == 1 ? 4 : i == 2 ? 9 : 0;
+        p.spec.gradient = i == 3 ? LW_GRADIENT_EPROP : LW_GRADIENT_BPTT;
+        CHECK_OK(lw_grid_create(world, lw_comm_size(world) == 4 ? 2 : 1, &p.grid));
+        p.net = looped(p.grid->part);
+        lw_gradient g = {0}, plain = {0};
+        CHECK_OK(lw_gradient_run(p.grid, p.net, &p.spec, &p.source, 12, &g));
+        lw_train_spec other = p.spec;
+        other.window = i == 3 ? 0 : 9;
+        other.stride = 0;
+        other.gradient = LW_GRADIENT_BPTT;
+        CHECK_OK(lw_gradient_run(p.grid, p.net, &other, &p.source, 12, &plain));
+        CHECK_OK(lw_trainer_create(p.grid, p.net, &p.spec, &p.source, &trainer));
+        CHECK_OK(lw_trainer_run(trainer, NULL, NULL));
+        double *x = calloc((size_t)g.theta->n_local + 1, sizeof *x), differs = 0;
+        lw_theta_get(g.theta, p.net, x);
+        for (int64_t k = 0; k < g.theta->n_local; k++) {
+            CHECK_CLOSE(g.value[k] - x[k], 0.5 * g.gradient[k], 1e-12);
+            differs = fmax(differs, fabs(g.gradient[k] - plain.gradient[k]));
+        }
+        lw_comm_max_f64(p.grid->world, &differs, 1);
+        CHECK(i % 2 ? differs > 1e-6 : differs == 0);
+        free(x);
+        lw_gradient_free(&g), lw_gradient_free(&plain);
+        lw_trainer_destroy(&trainer);
+        problem_end(&p);
+    }
     lw_comm_stop(&world);
 }
 
@@ -558,4 +602,4 @@ TEST(refused) {
 }
 
 CHECK_MAIN(CASE(tangents_give_the_gradient), CASE(eprop_is_the_gradient_without_recurrence), CASE(shared_kernels),
-    CASE(eprop_is_its_definition), CASE(eprop_trains), CASE(refused))
+    CASE(eprop_is_its_definition), CASE(eprop_trains), CASE(the_trainer_steps_along_it), CASE(refused))
