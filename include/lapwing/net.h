@@ -78,6 +78,8 @@ typedef struct lw_layout {
 typedef struct lw_window {
     int32_t in[3], out[3];                    /* channels, height, width */
     int32_t kernel[2], stride[2], padding[2]; /* height, width */
+    int32_t only;                             /* 1 + the one entry (row * kernel[1] + column) of the kernel that
+                                                 makes synapses; 0: all do */
     bool same_channel;                        /* pooling: in[0] = out[0] */
     bool shared; /* weights are drawn (or listed) by kernel entry ((c * in[0] + source channel) * kernel[0] + row) *
                     kernel[1] + column, so that all places have the same; with `learn` they are *tied*: one learned

@@ -54,6 +54,10 @@ lw_err experiment_shape_check(const yaml_tree_node *map, const lw_population_spe
 lw_err experiment_window_keys(const yaml_tree_node *map) LW_MUST_CHECK;
 lw_err experiment_window(
     reader *r, const yaml_tree_node *map, const char *name, lw_projection_spec *proj) LW_MUST_CHECK;
+/** Projections that a rule max_pool makes, one per entry of its kernel; 0: another rule. */
+lw_err experiment_max_entries(const yaml_tree_node *map, int *entries) LW_MUST_CHECK;
+/** One of them, when all else of it is known: its port, and what max_pool does not allow. */
+lw_err experiment_max_pool(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) LW_MUST_CHECK;
 /** Key `synapse` of a projection whose weight and delay are known (experiment_synapse.c); nothing when absent. */
 lw_err experiment_synapse(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) LW_MUST_CHECK;
 

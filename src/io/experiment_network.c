@@ -157,7 +157,8 @@ static lw_err rule(
         {"fixed_total_number", "i", LW_RULE_FIXED_TOTAL_NUMBER},
         {"pairwise_bernoulli", "p", LW_RULE_PAIRWISE_BERNOULLI}, {"small_world", "ip", LW_RULE_SMALL_WORLD},
         {"clustered", "ipq", LW_RULE_CLUSTERED}, {"edges", "", LW_RULE_EDGES}, {"conv2d", "", LW_RULE_WINDOW},
-        {"local2d", "", LW_RULE_WINDOW}, {"sum_pool", "", LW_RULE_WINDOW}, {"average_pool", "", LW_RULE_WINDOW}};
+        {"local2d", "", LW_RULE_WINDOW}, {"sum_pool", "", LW_RULE_WINDOW}, {"average_pool", "", LW_RULE_WINDOW},
+        {"max_pool", "", LW_RULE_WINDOW}};
     for (size_t k = 0; k < sizeof rules / sizeof rules[0]; k++) {
         if (strcmp(call.name, rules[k].name)) continue;
         proj->rule = rules[k].rule;
@@ -197,7 +198,7 @@ static lw_err rule(
     }
     return yaml_fail(node,
         "all_to_all, one_to_one, fixed_indegree(n), fixed_outdegree(n), fixed_total_number(n), pairwise_bernoulli(p), "
-        "small_world(k, p), clustered(n, p_in, p_out), conv2d, local2d, sum_pool, average_pool, edges");
+        "small_world(k, p), clustered(n, p_in, p_out), conv2d, local2d, sum_pool, average_pool, max_pool, edges");
 }
 
 /* Synapses from a file: what it does not tell, the keys weight and delay do, as single numbers. */
@@ -247,13 +248,14 @@ static lw_err learned_delay(reader *r, const yaml_tree_node *map, lw_projection_
 }
 
 static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int32_t post, bool single, int number,
-    lw_projection_spec *proj) {
+    int entry, lw_projection_spec *proj) {
     double fan_in = 1;
     memset(proj, 0, sizeof *proj);
     proj->pre = pre;
     proj->post = post;
     proj->autapses = proj->multapses = true;
     if (single) LW_TRY(yaml_text(map, "name", false, &proj->name));
+    proj->window.only = entry;
     LW_TRY(reader_port(r, map, post, &proj->port));
     LW_TRY(experiment_window_keys(map));
     LW_TRY(rule(r, map, proj, r->pop[pre].size, r->pop[post].size, &fan_in));
@@ -288,6 +290,7 @@ static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int3
         return yaml_fail(delay, "a time >= 0 ms, a list or a distribution");
     LW_TRY(edges_from_file(r, map, proj));
     LW_TRY(learned_delay(r, map, proj));
+    if (entry) LW_TRY(experiment_max_pool(r, map, proj));
     return experiment_synapse(r, map, proj);
 }
 
@@ -326,14 +329,18 @@ lw_err experiment_network(reader *r) {
             LW_TRY(reader_populations(r, yaml_get(map, "to"), &to, &n_to));
             bool symmetric = false;
             LW_TRY(yaml_bool(map, "symmetric", &symmetric));
+            int entries = 0, each = 1; /* max_pool: a projection per entry of the kernel, each onto a port of its own */
+            LW_TRY(experiment_max_entries(map, &entries));
+            if (entries) each = entries;
             bool mirrored = symmetric && (n_from > 1 || n_to > 1 || from[0] != to[0]);
             if (mirrored && n_from * n_to > 1)
                 return yaml_fail(yaml_get(map, "symmetric"), "symmetric only from one population to one population");
-            if (!pass) total += n_from * n_to + mirrored;
-            for (int k = 0; pass && k < n_from * n_to; k++, at++)
-                LW_TRY(projection(r, map, from[k / n_to], to[k % n_to], n_from * n_to == 1, at, &proj[at]));
+            if (!pass) total += n_from * n_to * each + mirrored;
+            for (int k = 0; pass && k < n_from * n_to * each; k++, at++)
+                LW_TRY(projection(r, map, from[k / each / n_to], to[k / each % n_to], n_from * n_to * each == 1, at,
+                    entries ? 1 + k % each : 0, &proj[at]));
             if (pass && mirrored) {
-                LW_TRY(projection(r, map, to[0], from[0], false, at, &proj[at]));
+                LW_TRY(projection(r, map, to[0], from[0], false, at, 0, &proj[at]));
                 proj[at].mirror = at; /* 1 + number of the one before */
                 proj[at].symmetric = proj[at - 1].symmetric = false;
                 at++;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { MAX_POOL_PORTS = 9 }; /* of the model max_pool */
+
 static lw_err whole(const yaml_tree_node *node, int64_t low, int32_t *out) {
     double v = 0;
     if (node->kind != YAML_SCALAR) return yaml_fail(node, "a whole number from %lld on", (long long)low);
@@ -50,8 +52,8 @@ lw_err experiment_window_keys(const yaml_tree_node *map) {
     if (!strcmp(rule, "conv2d") || !strcmp(rule, "local2d") || strstr(rule, "_pool")) return LW_OK;
     for (int i = 0; i < 3; i++)
         if (yaml_get(map, keys[i]))
-            return yaml_fail(
-                yaml_get(map, keys[i]), "windows only with the rules conv2d, local2d, sum_pool, average_pool");
+            return yaml_fail(yaml_get(map, keys[i]),
+                "windows only with the rules conv2d, local2d, sum_pool, average_pool, max_pool");
     return LW_OK;
 }
 
@@ -71,4 +73,32 @@ lw_err experiment_window(reader *r, const yaml_tree_node *map, const char *name,
         w->stride[i] = w->same_channel ? w->kernel[i] : 1;
     LW_TRY(sides(map, "stride", 1, w->stride));
     return sides(map, "padding", 0, w->padding);
+}
+
+lw_err experiment_max_entries(const yaml_tree_node *map, int *entries) {
+    const char *rule = "";
+    int32_t kernel[2] = {0, 0};
+    *entries = 0;
+    LW_TRY(yaml_text(map, "rule", false, &rule));
+    if (!rule || strcmp(rule, "max_pool") != 0) return LW_OK;
+    if (!yaml_get(map, "kernel")) return yaml_fail(yaml_get(map, "rule"), "a window with the key kernel");
+    LW_TRY(sides(map, "kernel", 1, kernel));
+    if ((int64_t)kernel[0] * kernel[1] > MAX_POOL_PORTS)
+        return yaml_fail(yaml_get(map, "kernel"), "a kernel of at most %d entries for max_pool", MAX_POOL_PORTS);
+    *entries = kernel[0] * kernel[1];
+    return LW_OK;
+}
+
+/* In a window of max_pool a place without a neuron would count as 0 and could be what the derivative goes to. */
+lw_err experiment_max_pool(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) {
+    static const char *const none[] = {
+        "name", "weight", "learn", "learn_delay", "port", "synapse", "zero_mean", "symmetric"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (yaml_get(map, none[i])) return yaml_fail(yaml_get(map, none[i]), "max_pool without the key %s", none[i]);
+    if (proj->window.padding[0] || proj->window.padding[1])
+        return yaml_fail(yaml_get(map, "padding"), "max_pool without padding");
+    if (strcmp(r->pop[proj->post].model->name, "max_pool") != 0)
+        return yaml_fail(yaml_get(map, "to"), "a population of the model max_pool for the rule max_pool");
+    proj->port = proj->window.only - 1;
+    return LW_OK;
 }

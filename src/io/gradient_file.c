@@ -28,9 +28,14 @@ static lw_err rows_save(
 }
 
 static lw_err tied_save(const saving *s, const lw_theta_block *block, const char *path) {
-    return rows_save(s, path, H5T_NATIVE_DOUBLE, block->count, 1, s->g->gradient + block->offset,
-        "derivative of the loss with respect to the entry of the kernel: [target channel, source channel, row, "
-        "column]");
+    lw_h5_array array = {.path = path,
+        .type = H5T_NATIVE_DOUBLE,
+        .n = block->count,
+        .about =
+            "derivative of the loss with respect to the entry of the kernel: [target channel, source channel, row, "
+            "column]"};
+    lw_slab mine = lw_slab_range(block->count, lw_comm_rank(s->comm), lw_comm_size(s->comm));
+    return lw_h5_writer_array(s->w, &array, s->g->gradient + block->offset + mine.lo);
 }
 
 static lw_err weights_save(const saving *s, const lw_theta_block *block, const char *path) {

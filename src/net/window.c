@@ -37,6 +37,9 @@ lw_err net_window_check(const lw_projection_spec *proj, int64_t n_pre, int64_t n
     LW_CHECK(!w->shared || !proj->learn || !proj->learn_delay, LW_EUSE,
         "learned delays of synapses whose weights are shared and learned; allowed: one of them, or local2d, whose "
         "synapses have weights of their own");
+    LW_CHECK(w->only >= 0 && w->only <= w->kernel[0] * w->kernel[1] && (w->only == 0 || !w->shared), LW_EUSE,
+        "entry %d of a kernel of %d x %d alone; allowed: one of its entries, of windows whose weights are not shared",
+        (int)w->only - 1, (int)w->kernel[0], (int)w->kernel[1]);
     LW_CHECK(!net_is_tied(proj) || !proj->zero_mean, LW_EUSE,
         "zero_mean of weights that are shared and learned; allowed: one of them");
     LW_CHECK(!proj->symmetric && !proj->mirror, LW_EUSE, "symmetric windows; allowed: in one direction");
@@ -46,7 +49,8 @@ lw_err net_window_check(const lw_projection_spec *proj, int64_t n_pre, int64_t n
 /* First row (d 0) or column (d 1) of the window at `place`, and the one behind its last, cut to the grid. */
 static void range(const lw_window *w, int d, int64_t place, int64_t *begin, int64_t *end) {
     *begin = place * w->stride[d] - w->padding[d];
-    *end = *begin + w->kernel[d];
+    if (w->only) *begin += d == 0 ? (w->only - 1) / w->kernel[1] : (w->only - 1) % w->kernel[1];
+    *end = *begin + (w->only ? 1 : w->kernel[d]);
     if (*begin < 0) *begin = 0;
     if (*end > w->in[1 + d]) *end = w->in[1 + d];
 }

@@ -157,6 +157,30 @@ TEST(faults_name_place_and_remedy) {
     refused(HEAD "populations:\n  A: {model: relay, shape: [1, 4, 4]}\nprojections:\n"
                  "  - {from: A, to: A, rule: conv2d, kernel: [3, 3, 3]}\n",
         "projections[0].kernel", "[height, width]");
+    refused(HEAD
+        "populations:\n  A: {model: relay, shape: [1, 4, 4]}\n  B: {model: max_pool, shape: [1, 2, 2]}\nprojections:\n"
+        "  - {from: A, to: B, rule: max_pool, kernel: 2, weight: 2}\n",
+        "projections[0].weight", "without the key weight");
+    refused(HEAD
+        "populations:\n  A: {model: relay, shape: [1, 4, 4]}\n  B: {model: max_pool, shape: [1, 2, 2]}\nprojections:\n"
+        "  - {from: A, to: B, rule: max_pool, kernel: 2, learn: true}\n",
+        "projections[0].learn", "without the key learn");
+    refused(HEAD
+        "populations:\n  A: {model: relay, shape: [1, 4, 4]}\n  B: {model: max_pool, shape: [1, 2, 2]}\nprojections:\n"
+        "  - {from: A, to: A, rule: max_pool, kernel: 1}\n",
+        "projections[0].to", "model max_pool");
+    refused(HEAD
+        "populations:\n  A: {model: relay, shape: [1, 4, 4]}\n  B: {model: max_pool, shape: [1, 2, 2]}\nprojections:\n"
+        "  - {from: A, to: B, rule: max_pool, kernel: 4, stride: 2, padding: 1}\n",
+        "projections[0].kernel", "at most 9");
+    refused(HEAD
+        "populations:\n  A: {model: relay, shape: [1, 4, 4]}\n  B: {model: max_pool, shape: [1, 2, 2]}\nprojections:\n"
+        "  - {from: A, to: B, rule: max_pool, kernel: 2, stride: 2, padding: 1}\n",
+        "projections[0].padding", "without padding");
+    refused(HEAD
+        "populations:\n  A: {model: relay, shape: [1, 4, 4]}\n  B: {model: max_pool, shape: [1, 2, 2]}\nprojections:\n"
+        "  - {from: A, to: B, rule: max_pool}\n",
+        "projections[0].rule", "key kernel");
     refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, learn_delay: true}\n",
         "projections[0].learn_delay", "delay_max");
     refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, delay_max: 3 ms}\n",

@@ -103,6 +103,36 @@ TEST(synapses_of_windows) {
     lw_comm_stop(&world);
 }
 
+/* One entry of the kernel alone: all of them together are the pool, in the order of the entries. */
+TEST(single_entries) {
+    lw_comm *world = world_start();
+    double synapses = 0;
+    good();
+    pop[0].size = CO * 36;
+    proj.window = (lw_window){.in = {CO, 6, 6}, .out = {CO, 3, 3}, .kernel = {2, 2}, .stride = {2, 2}};
+    proj.window.same_channel = true;
+    proj.weight = lw_dist_number(1);
+    for (proj.window.only = 1; proj.window.only <= 4; proj.window.only++) {
+        lw_net *net = NULL;
+        lw_edge *edge = NULL;
+        int64_t n = 0;
+        CHECK_OK(lw_net_create(world, &spec, &net));
+        CHECK_OK(lw_net_edges(net, 0, &edge, NULL, &n));
+        CHECK_INT(n, lw_net_pop(net, 1).n_local);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t t = edge[i].target, row = 2 * (t / 3 % 3) + (proj.window.only - 1) / 2;
+            CHECK_INT(edge[i].source, t / 9 * 36 + row * 6 + 2 * (t % 3) + (proj.window.only - 1) % 2);
+        }
+        synapses += lw_window_synapses(&proj.window);
+        lw_free(edge);
+        lw_net_destroy(&net);
+    }
+    CHECK_CLOSE(synapses, CO * 36, 0);
+    lw_net *net = NULL;
+    CHECK_FAILS(lw_net_create(world, &spec, &net), LW_EUSE, "entry 4");
+    lw_comm_stop(&world);
+}
+
 TEST(listed_kernel) {
     lw_comm *world = world_start();
     lw_net *net = NULL;
@@ -153,4 +183,4 @@ TEST(refused) {
     lw_comm_stop(&world);
 }
 
-CHECK_MAIN(CASE(synapses_of_windows), CASE(listed_kernel), CASE(refused))
+CHECK_MAIN(CASE(synapses_of_windows), CASE(single_entries), CASE(listed_kernel), CASE(refused))

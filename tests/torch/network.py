@@ -233,7 +233,11 @@ class SigmaDeltaSpike:
         return {"sent": s["sent"] + p["quantum"]}
 
 
-MODELS = {"iaf": Integrator, "cuba_lif_hard": CubaHard, "adlif": AdaptiveCurrent, "srm": SpikeResponse, "sigma_delta": SigmaDelta,
+class MaxPool:  # Network.run calls PyTorch's own
+    output = "h"
+
+
+MODELS = {"max_pool": MaxPool, "iaf": Integrator, "cuba_lif_hard": CubaHard, "adlif": AdaptiveCurrent, "srm": SpikeResponse, "sigma_delta": SigmaDelta,
           "sigma_delta_spike": SigmaDeltaSpike, "relay": Relay, "li": LeakyReadout, "lif_simple": Simple, "if": Perfect, "cuba_lif": Cuba, "alif": Adaptive,
           "lif_adapt": ExponentialAdaptive, "izhikevich": Izhikevich, "lif_delta": Delta, "lif": Exponential, "ref_lif_hard": HardUnit}
 
@@ -265,6 +269,16 @@ class Projection:
         target, source = (torch.tensor(group[k][...].astype(np.int64)) for k in ("target", "source"))
         n = len(target)
         self.weight = torch.tensor(np.broadcast_to(group["weight"][...], (n,)).astype(np.float64))
+        self.window = None
+        if learned and "window" in group:  # synapses share the entries of a kernel
+            w = group["window"][...].astype(int)
+            ci, hi, wi, co, ho, wo, kh, kw, sy, sx, py, px = w[:12]
+            row = source // wi % hi - (target // wo % ho * sy - py)
+            column = source % wi - (target % wo * sx - px)
+            kernel = torch.zeros(co, ci, kh, kw, dtype=F)
+            kernel[target // (ho * wo), source // (hi * wi), row, column] = self.weight
+            self.weight = kernel
+            self.window = (ci, hi, wi), (sy, sx), (py, px)
         if learned:
             self.weight.requires_grad_()
         delay = np.broadcast_to(group["lag" if "lag" in group else "delay"][...], (n,))
@@ -274,6 +288,10 @@ class Projection:
             f = self.lag - torch.floor(self.lag).detach()
             first = np.floor(delay).astype(np.int64)
             parts = [(first, self.weight * (1 - f)), (first + 1, self.weight * f)]
+        if self.window:
+            (d,) = set(delay.tolist())
+            self.slices = [(d, None)]
+            return
         shape = (pops[self.post].size, pops[self.pre].size)
         self.slices = []  # (delay in steps, matrix [post, pre])
         for delay, weight in parts:
@@ -281,6 +299,12 @@ class Projection:
                 pick = torch.tensor(np.flatnonzero(delay == d))
                 matrix = torch.zeros(shape, dtype=F).index_put((target[pick], source[pick]), weight[pick], accumulate=True)
                 self.slices.append((d, matrix))
+
+    def bring(self, z, matrix):
+        if self.window is None:
+            return z @ matrix.T
+        shape, stride, padding = self.window
+        return torch.nn.functional.conv2d(z.reshape(len(z), *shape), self.weight, stride=stride, padding=padding).flatten(1)
 
 
 class Network:
@@ -354,15 +378,25 @@ class Network:
         order = self.order()
         for t in range(self.steps):
             for k in order:
+                if isinstance(self.pops[k].model, MaxPool):
+                    self.emitted[k].append(self.pooled(k, t))
+                    continue
                 ports = {"x", "spikes", "ex", "in"}
                 x = {port: torch.zeros(B, self.pops[k].size, dtype=F) for port in ports}
                 for q in self.projections.values():
                     for d, w in q.slices if q.post == k else []:
                         if t >= d:
-                            x[q.port] = x[q.port] + self.emitted[q.pre][t - d] @ w.T
+                            x[q.port] = x[q.port] + q.bring(self.emitted[q.pre][t - d], w)
                 if k == self.train["input"]:
                     x["x"] = x["x"] + self.x[t]
                 self.emitted[k].append(self.step(k, x, self.held[k]))
+
+    def pooled(self, k, t):
+        pre, shape, kernel, stride, delay = self.train["max_pool"][k]
+        if t < delay:
+            return torch.zeros(self.samples, self.pops[k].size, dtype=F)
+        z = self.emitted[pre][t - delay].reshape(self.samples, *shape)
+        return torch.nn.functional.max_pool2d(z, kernel, stride).flatten(1)
 
     # ---- read-out and loss
 

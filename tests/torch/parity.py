@@ -25,9 +25,9 @@ HIDDEN, INPUTS, CLASSES, STEPS, SAMPLES = 14, 6, 4, 40, 5
 TOLERANCE = {"double": 1e-12, "float": 1e-5}
 
 
-def write_data(folder, per_step=False, spikes=False):
+def write_data(folder, per_step=False, spikes=False, inputs=INPUTS):
     rng = np.random.default_rng(7)
-    np.save(f"{folder}/x.npy", (rng.random((SAMPLES, STEPS, INPUTS)) < 0.3).astype(np.float32))
+    np.save(f"{folder}/x.npy", (rng.random((SAMPLES, STEPS, inputs)) < 0.3).astype(np.float32))
     if spikes:
         y = (rng.random((SAMPLES, STEPS, CLASSES)) < 0.15).astype(np.float32)
         y[1, 7:12] = np.nan  # unknown
@@ -71,6 +71,26 @@ def layers(train=None):
         [("rec", "mid", "0 ms"), ("mid", "deep", "0 ms"), ("rec", "deep", "2 ms"), ("in", "deep", "0 ms"), ("deep", "rec", "1 ms"),
          ("deep", "mid", "3 ms"), ("mid", "mid", "1 ms"), ("deep", "out", "0 ms"), ("mid", "out", "1 ms"), ("rec", "deep", "5 ms")])]
     x["projections"][3]["weight"] = x["projections"][6]["weight"] = "normal(1, 3)"
+    return x
+
+
+# conv -> LIF -> pool -> conv -> LIF -> pool -> flat read-out, with PyTorch's own conv2d and max_pool2d
+def conv(first="max_pool", second="average_pool", recurrent=False, window=None, middle=(4, 8, 8), delay="0 ms", train=None):
+    lif = {"model": "cuba_lif", "params": SPREAD, "learn": ["tau_mem", "v_th", "bias"]}
+    pool = {"max_pool": {"model": "max_pool"}, "average_pool": {"model": "relay"}, "sum_pool": {"model": "relay"}}
+    c, h, w = middle
+    edge = {"rule": "conv2d", "kernel": 3, "padding": 1, "learn": True, "delay": delay}
+    x = case(train=train)
+    x["populations"] = {"in": {"model": "relay", "shape": [2, 8, 8]}, "one": {**lif, "shape": [c, h, w]}, "out": x["populations"]["out"],
+                        "half": {**pool[first], "shape": [c, h // 2, w // 2]}, "two": {**lif, "shape": [3, h // 2, w // 2]},
+                        "quarter": {**pool[second], "shape": [3, h // 4, w // 4]}}
+    x["projections"] = [{"from": "in", "to": "one", **edge, "weight": "normal(0.3, 0.7)", **(window or {})},
+                        {"from": "one", "to": "half", "rule": first, "kernel": 2, "delay": delay},
+                        {"from": "half", "to": "two", **edge, "weight": "normal(0.3, 0.7)"},
+                        {"from": "two", "to": "quarter", "rule": second, "kernel": 2, "delay": delay},
+                        {"from": "quarter", "to": "out", "rule": "all_to_all", "weight": "normal(0, 0.5)", "delay": "0 ms", "learn": True}]
+    if recurrent:
+        x["projections"] += [{"from": a, "to": a, **edge, "weight": "normal(0, 0.3)", "delay": "1 ms"} for a in ("one", "two")]
     return x
 
 
@@ -177,6 +197,13 @@ GROUPS = {
         "spike count, targets": case(**FIRES, train=readout("sum", loss="mse", targets={"right": 9.0, "wrong": 2.0})),
         "label smoothing, mse": case(**CUBA, rec={}, train=readout("mean", label_smoothing=0.1, loss="mse")),
     },
+    "conv": {
+        "max and average pooling": conv(),
+        "max pooling twice, recurrent": conv(second="max_pool", recurrent=True),
+        "sum pooling, recurrent, reset full": conv("sum_pool", "sum_pool", True, train=FULL),
+        "delays": conv(second="max_pool", recurrent=True, delay="2 ms"),
+        "stride, rectangular kernel, less padding": conv(window={"kernel": [3, 2], "stride": [1, 2], "padding": [1, 0]}, middle=(4, 8, 4)),
+    },
     "surrogates": {
         f"{kind}, {reset}": case(**CUBA, rec={}, delay="uniform(1 ms, 4 ms)",
                                  train={"surrogate": {kind: b, "scale": 0.7}, "reset": reset})
@@ -207,7 +234,9 @@ def settings(x):
             "skip": t.get("skip", 0), "every": t.get("every", 1), "tau": ms(t.get("tau", 1)), "silent": ms(t.get("silent", 0)),
             "targets": [ms(t.get("targets", {}).get(k, v)) for k, v in (("right", 1), ("wrong", 0))], "label_smoothing": t.get("label_smoothing", 0), "reset": t.get("reset", "detached"),
             "regularize": [(k, {n: number(v) for n, v in b.items()}) for m in listed(t.get("regularize", [])) for k, b in m.items()],
-            "surrogate": (kind, b, scale)}
+            "surrogate": (kind, b, scale),
+            "max_pool": {q["to"]: (q["from"], x["populations"][q["from"]]["shape"], q["kernel"], q.get("stride", q["kernel"]), round(ms(q["delay"])))
+                         for q in x["projections"] if q["rule"] == "max_pool"}}
 
 
 def export(folder, x, ranks=1, replicas=1, command="gradient"):
@@ -231,7 +260,7 @@ def compare(name, x, precision):
     folder = f"parity_{GROUP}"
     os.makedirs(folder, exist_ok=True)
     x = {**{k: v for k, v in x.items() if k != "only"}, "train": {**x["train"], "precision": precision}}
-    write_data(folder, per_step="per step" in name, spikes="rossum" in name)
+    write_data(folder, per_step="per step" in name, spikes="rossum" in name, inputs=int(np.prod(x["populations"]["in"].get("shape", INPUTS))))
     net = Network(export(folder, x), settings(x))
     net.run()
     loss = net.loss()
@@ -244,7 +273,7 @@ def compare(name, x, precision):
         if not np.array_equal(count, found):
             bad.append(f"{int(np.abs(count - found).sum())} spikes of {k} differ")
     for key, found in net.found.items():
-        mine = net.leaf(key).grad.numpy()
+        mine = net.leaf(key).grad.numpy().ravel()
         if not np.abs(mine).max() > 0:
             bad.append(f"gradient of {key} is zero")
         error = distance(found, mine)
@@ -273,8 +302,10 @@ def grids():
     os.makedirs(folder, exist_ok=True)
     write_data(folder)
     good = True
-    for name in ("delays, sparse, reset full", "learned delays, multapses", "exact integration, refractory", "recurrent with multapses"):
-        x = GROUPS["models"][name]
+    for name in ("delays, sparse, reset full", "learned delays, multapses", "exact integration, refractory", "recurrent with multapses",
+                 "max pooling twice, recurrent"):
+        x = GROUPS["conv" if "pooling" in name else "models"][name]
+        write_data(folder, inputs=int(np.prod(x["populations"]["in"].get("shape", INPUTS))))
         one = arrays(export(folder, x))
         for ranks, replicas in ((2, 1), (3, 1), (2, 2), (4, 2)):
             other = arrays(export(folder, x, ranks, replicas))
