@@ -244,10 +244,12 @@ TEST(domains) {
 }
 
 TEST(catalogue) {
-    const char *names[] = {"aeif_cond_alpha", "aeif_cond_exp", "alif", "cuba_lif", "gif", "hh", "if", "izhikevich",
-        "izhikevich_2003", "li", "lif", "lif_adapt", "lif_alpha", "lif_cond_alpha", "lif_cond_exp", "lif_delta",
-        "lif_exp", "lif_simple", "mat2", "parrot", "relay"};
-    CHECK_INT(lw_model_builtin_count(), 21);
+    const char *names[] = {"adlif", "aeif_cond_alpha", "aeif_cond_exp", "alif", "cuba_lif", "cuba_lif_hard", "gif",
+        "hh", "iaf", "if", "izhikevich", "izhikevich_2003", "li", "lif", "lif_adapt", "lif_alpha", "lif_cond_alpha",
+        "lif_cond_exp", "lif_delta", "lif_exp", "lif_simple", "mat2", "max_pool", "parrot", "relay", "sigma_delta",
+        "sigma_delta_spike", "srm"};
+    enum { N = sizeof names / sizeof names[0] };
+    CHECK_INT(lw_model_builtin_count(), N);
     for (int i = 0; i < lw_model_builtin_count(); i++) {
         const lw_model *m = lw_model_builtin_at(i);
         CHECK_STR(m->name, names[i]);
@@ -255,7 +257,7 @@ TEST(catalogue) {
         CHECK_INT(m->abi, LW_KERNEL_ABI);
         CHECK(strlen(m->key) == 16 && m->about[0]);
     }
-    CHECK(lw_model_builtin("nothing") == NULL && lw_model_builtin_at(-1) == NULL && lw_model_builtin_at(21) == NULL);
+    CHECK(lw_model_builtin("nothing") == NULL && lw_model_builtin_at(-1) == NULL && lw_model_builtin_at(N) == NULL);
     const lw_model *lif = lw_model_builtin("lif");
     CHECK_INT(lw_model_input_find(lif, "in"), 1);
     CHECK_INT(lw_model_state_find(lif, "i_ex"), 1);
