@@ -147,7 +147,8 @@ typedef enum lw_purpose {
     LW_PURPOSE_COUNT,    /* synapses by target: a = node of the tree over targets (root 1), b = projection */
     LW_PURPOSE_POSITION, /* where neurons are:  a = index in the population first built, b = population */
     LW_PURPOSE_ABSENT,   /* spikes of ranks that are not there: a = first step of the exchange; samples of a plan */
-    LW_PURPOSE_FEEDBACK  /* of e-prop:          a = gid, b = unit of the read-out */
+    LW_PURPOSE_FEEDBACK, /* of e-prop:          a = gid, b = unit of the read-out */
+    LW_PURPOSE_DROPOUT   /* what is dropped:    a = source gid | projection << 40, b = 1 + sample | epoch << 40 */
 } lw_purpose;
 
 /** 128 random bits. `draw` numbers successive draws of one (purpose, a, b). */

@@ -143,6 +143,7 @@ typedef struct lw_projection_spec {
     int32_t mirror;   /* 1 + number of an earlier projection (pairwise_bernoulli, one_to_one, all_to_all) between two
                          populations that this one repeats in the other direction, weights and delays too; 0: none */
     bool learn;       /* weights are trained */
+    double dropout;   /* for whoever trains: the chance that a source is dropped; 0 to below 1 */
     bool learn_delay; /* each synapse has a real delay, from one step to delay_max (ms), that is trained: a value x that
                          was emitted arrives as (1 - f) x after floor(delay) steps and as f x one step later, f being
                          what is behind the point (DCLS, Hammouamri et al. 2023). Drawn delays beyond are set to the

@@ -270,6 +270,19 @@ lw_err lw_sim_activity_flush(lw_sim *sim) LW_MUST_CHECK;
 /** out: [n_pop]; zeros for populations that do not spike. **Collective**. */
 lw_err lw_sim_activity_get(lw_sim *sim, lw_activity *out) LW_MUST_CHECK;
 
+/* ------------------------------------------------------------------ dropout */
+
+/** Projection k drops what a source emits with probability p[k] (k < n; 0: never), for engines that already have a
+ * tape; not with learned delays or synapse models. Nothing is dropped until masks are drawn. Once per engine.
+ * **Local**.
+ */
+lw_err lw_sim_dropout_create(lw_sim *sim, int32_t n, const double *p, uint64_t seed) LW_MUST_CHECK;
+/** From now on each source neuron's values reach the targets of such a projection in a lane times 1/(1 - p), or not at
+ * all: a pure function of seed, projection, source gid, epoch and the lane's sample number. sample: [width]; NULL:
+ * nothing is dropped (evaluation). Between recordings only; sweeps must find the masks of their recording. **Local**.
+ */
+void lw_sim_dropout_draw(lw_sim *sim, int64_t epoch, const int64_t *sample);
+
 /* ------------------------------------------------------------------ tape: forward with record, adjoint and tangent
  * sweeps */
 

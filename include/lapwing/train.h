@@ -173,6 +173,10 @@ typedef struct lw_train_spec {
     /* > 0: bytes that the tapes of a process may take. Where a whole sequence does not fit, it is recorded in segments
      * and each is run twice (lw_tape_create_segments) */
     int64_t memory;
+    /* [n_dropout], borrowed while the trainer is created: with which probability projection k drops what a source emits
+     * for all of a training sequence (lw_sim_dropout_create); validation drops nothing. NULL, 0: none */
+    const double *dropout;
+    int32_t n_dropout;
 } lw_train_spec;
 /** Adam with learning rate 1e-3, cross-entropy at every step, superspike; populations and the like remain to be set. */
 static inline lw_train_spec lw_train_spec_default(void) {

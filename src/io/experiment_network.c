@@ -228,6 +228,15 @@ static lw_err edges_from_file(reader *r, const yaml_tree_node *map, lw_projectio
     return file->path ? LW_OK : LW_EMEM;
 }
 
+static lw_err dropout(const yaml_tree_node *map, lw_projection_spec *proj) {
+    const yaml_tree_node *node = yaml_get(map, "dropout");
+    LW_TRY(yaml_real(map, "dropout", false, "", 0, INFINITY, &proj->dropout));
+    if (proj->dropout >= 1) return yaml_fail(node, "a number from 0 to below 1");
+    if (proj->dropout > 0 && (proj->learn_delay || proj->synapse))
+        return yaml_fail(node, "dropout only without learned delays and without a synapse model");
+    return LW_OK;
+}
+
 /* The largest delay is a whole number of steps; the history of emitted values goes back as far. */
 static lw_err learned_delay(reader *r, const yaml_tree_node *map, lw_projection_spec *proj) {
     const yaml_tree_node *most = yaml_get(map, "delay_max"), *node = yaml_get(map, "learn_delay");
@@ -291,13 +300,14 @@ static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int3
     LW_TRY(edges_from_file(r, map, proj));
     LW_TRY(learned_delay(r, map, proj));
     if (entry) LW_TRY(experiment_max_pool(r, map, proj));
-    return experiment_synapse(r, map, proj);
+    LW_TRY(experiment_synapse(r, map, proj));
+    return dropout(map, proj);
 }
 
 lw_err experiment_network(reader *r) {
     static const char *const keys[] = {"name", "from", "to", "rule", "weight", "delay", "port", "learn", "kernel",
         "stride", "padding", "learn_delay", "delay_max", "autapses", "multapses", "zero_mean", "p", "radius", "file",
-        "edge_population", "symmetric", "weight_in", "synapse", NULL};
+        "edge_population", "symmetric", "weight_in", "synapse", "dropout", NULL};
     lw_experiment *x = r->x;
     const yaml_tree_node *pops = yaml_get(r->root, "populations"), *projs = yaml_get(r->root, "projections");
     if (!pops) return LW_FAIL(LW_EUSE, "%s:%d: missing key \"populations\"", r->root->file, r->root->line);

@@ -244,6 +244,19 @@ static lw_err reproducible(const yaml_tree_node *map, int64_t batch, int32_t *la
     return LW_OK;
 }
 
+/* By number of projection, which is that of the network. */
+static lw_err dropout(reader *r, lw_train_spec *t) {
+    double *p = yaml_tree_keep(r->tree, (size_t)r->x->net.n_proj * sizeof *p + 8);
+    if (!p) return LW_EMEM;
+    t->dropout = p;
+    t->n_dropout = 0;
+    for (int k = 0; k < r->x->net.n_proj; k++) {
+        p[k] = r->x->net.proj[k].dropout;
+        if (p[k] > 0) t->n_dropout = k + 1;
+    }
+    return LW_OK;
+}
+
 lw_err experiment_train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
         "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "every", "tau", "silent",
@@ -271,6 +284,7 @@ lw_err experiment_train(reader *r) {
     LW_TRY(optimizer(map, &t->optimizer));
     LW_TRY(groups(r, map, &t->optimizer));
     LW_TRY(experiment_learning(map, t));
+    LW_TRY(dropout(r, t));
     int64_t batch = 32, replicas = 1, seed = (int64_t)r->x->net.seed;
     int precision = 0;
     t->epochs = 10;

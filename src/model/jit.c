@@ -17,11 +17,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
-enum { PATH_BYTES = 1024 };
+enum {
+    PATH_BYTES = 1024,
+    LOCK_SECONDS = 300 /* the slowest built-in model takes 12 s to compile on a free core */
+};
 
 /* the flags of the library's own kernels: the same text gives the same bits */
 static const char *const jit_flags[] = {LW_JIT_FLAGS};
@@ -153,16 +157,33 @@ static lw_err compile(const char *name, const char *code, const char *path) {
     return err;
 }
 
+/* Wait for the folder's lock, but not for ever: a compiler that hangs keeps the lock of the process that waits for it.
+ * Compiling at the same time is allowed, only wasteful, so then we go on without it and say so. */
+static void lock_take(int file, const char *cache, const char *name) {
+    const char *text = getenv("LAPWING_LOCK_SECONDS");
+    double wait = text && atof(text) > 0 ? atof(text) : LOCK_SECONDS, begin = lw_time_now();
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    while (fcntl(file, F_SETLK, &whole) != 0 && (errno == EACCES || errno == EAGAIN || errno == EINTR)) {
+        if (lw_time_now() - begin > wait) {
+            struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+            bool known = fcntl(file, F_GETLK, &other) == 0 && other.l_type != F_UNLCK && other.l_pid > 0;
+            lw_log(LW_LOG_WARN,
+                "process %ld has held the lock %.900s/.lock for %g s and may hang; model %s is compiled without it",
+                known ? (long)other.l_pid : 0L, cache, wait, name);
+            return;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+}
+
 /* Compile unless another process does so first. The lock belongs to the folder and ends with its file descriptor;
  * where a file system has no locks, each compiles for itself, which the renaming allows. */
 static lw_err compile_once(const char *cache, const char *name, const char *code, const char *path) {
     char lock[PATH_BYTES];
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (access(path, R_OK) == 0) return LW_OK;
     snprintf(lock, sizeof lock, "%.900s/.lock", cache);
     int file = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    while (file >= 0 && fcntl(file, F_SETLKW, &whole) != 0 && errno == EINTR) {
-    }
+    if (file >= 0) lock_take(file, cache, name);
     lw_err err = access(path, R_OK) == 0 ? LW_OK : compile(name, code, path);
     if (file >= 0) close(file);
     return err;

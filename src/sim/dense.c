@@ -7,6 +7,7 @@
  */
 #include <string.h>
 #include "dense.h"
+#include "dropout.h"
 #include "nonzero.h"
 
 /* Where the tiles, or the whole adjoint product, become faster (measured on one core with AVX-512: README.md). */
@@ -136,7 +137,7 @@ static void turn(const lw_sim *sim, int64_t rows, int64_t columns, const void *i
 bool dense_walk(lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int64_t n, const void *x, bool zero,
     void *acc, int64_t *events) {
     engine_dense *d = sim->dense;
-    bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth;
+    bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth && !dropout_mask(sim, proj);
     int64_t n_post = proj->n_edges / proj->n_rows, total;
     if (sim->f64)
         total = lists_f64(d, ones, sim->width, row, n, x);

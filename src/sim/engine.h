@@ -90,6 +90,7 @@ struct lw_sim {
     struct engine_record *record;     /* record.c */
     struct engine_exchange *exchange; /* exchange.c: buffers, begun exchange */
     struct engine_plastic **plastic;  /* [n_proj] plastic.h: projections with a synapse model; NULL where static */
+    struct engine_dropout *dropout;   /* dropout.h; NULL: none */
     struct engine_lag *lag;           /* [n_proj] lag.h: projections with learned delays */
     struct engine_share *share;       /* [n_shares] share.h: what threads step */
     int32_t n_shares;

@@ -6,6 +6,7 @@
  * SWEEPS.md, (6)-(8).
  */
 #include <string.h>
+#include "dropout.h"
 #include "sweep.h"
 
 static size_t block_bytes(const lw_sim *sim, int p) {
@@ -310,6 +311,7 @@ lw_err lw_tape_hessian(lw_tape *tape, const double *direction, const lw_tape_twi
     lw_sim *sim = tape->sim;
     product_sweep s = {.tape = tape, .direction = direction, .loss = loss, .product = product};
     lw_tape_sink sink = {.payload = loss->payload, .sink = loss->sink};
+    LW_CHECK(!sim->dropout || !sim->dropout->on, LW_EUSE, "second derivatives were asked of a run with dropout");
     LW_CHECK(tape->second, LW_EUSE, "second derivatives were asked of a tape that was not made for them");
     LW_TRY(lw_tape_tangent(tape, direction, NULL, loss->sink ? &sink : NULL));
     keep_coefs(tape);

@@ -5,6 +5,7 @@
  * user in record.c.
  */
 #include <string.h>
+#include "dropout.h"
 #include "lag.h"
 #include "dense.h"
 #include "share.h"
@@ -199,6 +200,7 @@ void lw_sim_destroy(lw_sim **sim) {
     engine_stimulus_destroy(s);
     engine_history_destroy(s);
     engine_plastic_destroy(s);
+    engine_dropout_destroy(s);
     engine_lag_destroy(s);
     engine_dense_destroy(s);
     for (int level = 0; s->halo && level < s->n_levels; level++)

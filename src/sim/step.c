@@ -7,6 +7,7 @@
 #include <string.h>
 #include "lag.h"
 #include "dense.h"
+#include "dropout.h"
 #include "engine_parts.h"
 
 lw_kernel_args engine_args(lw_sim *sim, int p) {
@@ -38,16 +39,16 @@ static void deliver_projection(
         if (emitted >= engine_exchange_pending(sim, level)) (void)!engine_exchange_end(sim, level);
         const uint32_t *list = engine_list(sim, proj->pre, emitted, &n);
         if (n == 0) continue;
+        const void *x = sim->pop[proj->pre].rows ? engine_rows(sim, proj->pre, emitted) : NULL;
+        const void *mask = dropout_mask(sim, proj);
+        if (mask) x = dropout_rows(sim, mask, list, n, x);
         void *acc = pop->input[proj->port];
         bool clear = *zero >> proj->port & 1;
         *zero &= ~(UINT64_C(1) << proj->port);
-        if (engine_dense_knows(sim, proj) &&
-            dense_walk(sim, proj, list, n, engine_rows(sim, proj->pre, emitted), clear, acc, events))
-            continue;
+        if (engine_dense_knows(sim, proj) && dense_walk(sim, proj, list, n, x, clear, acc, events)) continue;
         dense_close(sim);
         if (sim->pop[proj->pre].rows)
-            *events +=
-                deliver_rows(sim->f64, proj, slice, sim->width, list, n, engine_rows(sim, proj->pre, emitted), acc);
+            *events += deliver_rows(sim->f64, proj, slice, sim->width, list, n, x, acc);
         else
             *events += deliver_list(sim->f64, proj, slice, list, n, acc);
     }

@@ -79,6 +79,8 @@ typedef struct sweep_grad {
     double **tied; /* [n_proj] of projections with tied weights, by synapse: gradients until they are summed by kernel
                       entry, or directions; NULL of others */
     double *entry; /* [most entries] */
+    const void
+        *mask; /* real [rows, width] of the projection in work: what its values are multiplied by; NULL: nothing */
 } sweep_grad;
 lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m, sweep_grad *g) LW_MUST_CHECK;
 /** The adjoints of population pop's inputs at engine step `step`, by port: [n_local, width]. */

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 #include "nonzero.h"
+#include "dropout.h"
 #include "sweep.h"
 
 enum {
@@ -84,7 +85,8 @@ static void panel_flush(lw_sim *sim, const lw_theta *theta, sweep_grad *g, sweep
         int64_t offset = sweep_weight_offset(theta, sim->incoming[k]);
         if (proj->port != panel->port || offset < 0 || proj->lag_max) continue;
         double *to = proj->n_tied ? g->tied[sim->incoming[k]] : grad + offset;
-        bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth;
+        g->mask = dropout_mask(sim, proj);
+        bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth && !g->mask;
         for (int i = 0; i < proj->n_slices; i++) {
             for (int64_t s = 0; s < panel->steps; s++) {
                 int64_t from = panel->first - s - proj->slice[i].delay;

@@ -38,14 +38,16 @@ static void LW_T(bits_fill)(int64_t n_rows, int64_t width, int64_t steps, const 
 /* Columns of one row that are not zero, and their values (ones: spikes, no values); step s of the panel holds columns
  * s * width ... */
 static int64_t LW_T(columns)(int64_t steps, const void *const *x, bool ones, int64_t row, int64_t width,
-    const uint64_t *restrict bits, uint32_t *restrict column, REAL *restrict value) {
+    const REAL *restrict mask, const uint64_t *restrict bits, uint32_t *restrict column, REAL *restrict value) {
     int64_t n = 0;
     for (int64_t s = 0; s < steps; s++)
         for (int64_t l0 = 0; l0 < width; l0 += 64)
             for (uint64_t b = *bits++; b; b &= b - 1) {
                 int64_t l = l0 + __builtin_ctzll(b);
+                if (mask && mask[row * width + l] == 0) continue;
                 column[n++] = (uint32_t)(s * width + l);
                 if (!ones) value[n - 1] = ((const REAL *)x[s])[row * width + l];
+                if (mask) value[n - 1] *= mask[row * width + l];
             }
     return n;
 }
@@ -109,7 +111,7 @@ static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int
     for (int64_t r0 = 0; r0 < proj->n_rows; r0 += CHUNK) {
         int64_t r1 = r0 + CHUNK < proj->n_rows ? r0 + CHUNK : proj->n_rows;
         for (int64_t r = r0; r < r1; r++)
-            found[r - r0] = LW_T(columns)(steps, g->x, ones, r, width, g->bits + r * steps * words,
+            found[r - r0] = LW_T(columns)(steps, g->x, ones, r, width, g->mask, g->bits + r * steps * words,
                 g->column + (r - r0) * most, (REAL *)g->value + (r - r0) * most);
         for (int64_t j = 0; j < n; j += 8 * LANES) {
             int64_t end = j + 8 * LANES < n ? j + 8 * LANES : n;
@@ -136,7 +138,8 @@ static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, bo
     for (int64_t row = 0; row < proj->n_rows; row++) {
         int64_t begin = slice->row_begin[row], end = slice->row_begin[row + 1], n_column = 0;
         if (begin < end)
-            n_column = LW_T(columns)(steps, g->x, ones, row, width, g->bits + row * steps * words, g->column, g->value);
+            n_column = LW_T(columns)(
+                steps, g->x, ones, row, width, g->mask, g->bits + row * steps * words, g->column, g->value);
         if (n_column > 0) LW_T(row_sparse)
         (ones, end - begin, proj->target + begin, n, n_column, g->column, g->value, panel, grad + begin);
     }

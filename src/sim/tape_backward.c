@@ -7,6 +7,7 @@
  */
 #include <string.h>
 #include "dense.h"
+#include "dropout.h"
 #include "sweep.h"
 
 /* Slots' adjoints of steps [begin, end) to their owners, and the ring's entries free for earlier steps. */
@@ -59,8 +60,11 @@ static void inputs_back(lw_tape *tape, int p, int64_t t, int64_t first) {
         for (int s = 0; s < proj->n_slices; s++) {
             const lw_slice *slice = &proj->slice[s];
             if (slice->delay > t - first) continue; /* sent before the sweep's first step: a constant */
+            const void *mask = dropout_mask(sim, proj);
+            char *x_adj = sweep_ring_at(&room->slot, t - slice->delay) + pre_begin;
             slice_back(tape, proj, slice, t - slice->delay, room->input[proj->port],
-                sweep_ring_at(&room->slot, t - slice->delay) + pre_begin);
+                mask ? dropout_adjoint(sim, proj) : x_adj);
+            if (mask) dropout_adjoint_add(sim, proj, mask, x_adj);
         }
     }
 }

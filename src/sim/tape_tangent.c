@@ -5,6 +5,7 @@
  * rows. Formulas: SWEEPS.md, (1)-(2).
  */
 #include <string.h>
+#include "dropout.h"
 #include "sweep.h"
 
 /* Tangents of what was emitted in steps [begin, end) by the populations of `level`, from their owners to the slots. */
@@ -39,18 +40,23 @@ static void inputs_push(lw_tape *tape, int p, int64_t t, const double *direction
                 room->input[proj->port]);
             continue;
         }
+        const void *mask = dropout_mask(sim, proj);
         size_t pre_begin = (size_t)sim->pop[proj->pre].view.slot_begin * room->slot.row_bytes;
         for (int s = 0; s < proj->n_slices; s++) {
             const lw_slice *slice = &proj->slice[s];
             int64_t from = t - slice->delay;
-            if (from >= 0 && room->active[proj->pre])
-                (void)deliver_rows(sim->f64, proj, slice, sim->width, room->row, proj->n_rows,
-                    sweep_ring_at(&room->slot, from) + pre_begin, room->input[proj->port]);
+            if (from >= 0 && room->active[proj->pre]) {
+                const void *x_tan = sweep_ring_at(&room->slot, from) + pre_begin;
+                if (mask) x_tan = dropout_rows(sim, mask, room->row, proj->n_rows, x_tan);
+                (void)deliver_rows(
+                    sim->f64, proj, slice, sim->width, room->row, proj->n_rows, x_tan, room->input[proj->port]);
+            }
             if (!weight) continue;
             int64_t n;
             const uint32_t *row = engine_list(sim, proj->pre, tape->t0 + from, &n);
-            deliver_rows_weight(sim->f64, proj, slice, sim->width, row, n, engine_rows(sim, proj->pre, tape->t0 + from),
-                weight, room->input[proj->port]);
+            const void *x = engine_rows(sim, proj->pre, tape->t0 + from);
+            if (mask) x = dropout_rows(sim, mask, row, n, x);
+            deliver_rows_weight(sim->f64, proj, slice, sim->width, row, n, x, weight, room->input[proj->port]);
         }
     }
 }

@@ -199,6 +199,7 @@ void pass_destroy(pass **p) {
 
 void pass_pick(pass *p, int64_t k) {
     p->batch = p->piece[k];
+    p->k = k;
 }
 
 lw_err pass_load(pass *const *team, int n) {
@@ -225,6 +226,7 @@ lw_err pass_load(pass *const *team, int n) {
 lw_err pass_forward(pass *p, bool derive, pass_tally *tally) {
     const lw_batch_source *data = p->batch->source;
     lw_sim_reset(p->sim);
+    lw_sim_dropout_draw(p->sim, p->epoch, derive ? p->sample + p->k * p->width : NULL);
     LW_TRY(lw_sim_feed(p->sim, p->spec.input_pop, p->spec.input_port, p->batch->x, p->n_steps, data->n_channels));
     LW_TRY(lw_tape_forward(p->tape, p->n_steps));
     /* a batch without anything that counts has loss 0 and derivative 0, whatever the scale */

@@ -30,6 +30,8 @@ typedef struct pass {
     const lw_theta *theta; /* borrowed; NULL: no gradients */
     batch **piece;         /* [n_pieces] */
     batch *batch;          /* the piece in work */
+    int64_t k;             /* its number */
+    int64_t epoch;         /* of dropout masks, which are drawn for a forward run with derive */
     loss_work *loss;
     rates *rates;
     int64_t *sample; /* [n_pieces, width] of this pass */

@@ -59,6 +59,8 @@ static lw_err trainer_check(const lw_train_spec *spec, const lw_theta *theta) {
         spec->threads, LW_TRAIN_THREADS_MAX);
     LW_CHECK(
         spec->patience >= 0, LW_EUSE, "patience is %lld epochs, allowed are numbers from 0", (long long)spec->patience);
+    LW_CHECK(spec->n_dropout == 0 || spec->gradient != LW_GRADIENT_EPROP, LW_EUSE,
+        "dropout with the gradient method eprop, whose traces know no masks; allowed are bptt and forward");
     LW_CHECK(theta->n_global > 0, LW_EUSE,
         "nothing is to be learned: no projection and no parameter of the network has `learn`");
     return LW_OK;
@@ -87,6 +89,10 @@ lw_err lw_trainer_create(
             pass_create(grid, net, spec, data, t->theta, data->n_steps, false, i, t->n_team, &t->team[i]), failed);
     t->spec.loss.penalty = NULL; /* borrowed until here */
     t->spec.loss.n_penalties = 0;
+    for (int i = 0; i < t->n_team && err == LW_OK; i++)
+        err = lw_sim_dropout_create(t->team[i]->sim, spec->n_dropout, spec->dropout, spec->seed);
+    LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
+    t->spec.dropout = NULL; /* borrowed until here */
     t->n_batches = (t->order->n_train + spec->batch - 1) / spec->batch;
     t->state.best_score = -INFINITY;
     *out = t;
@@ -171,6 +177,7 @@ static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
     void *payload[MOST];
     for (int i = 0; i < t->n_team; i++) {
         pass *p = t->team[i];
+        p->epoch = t->state.epoch;
         int64_t begin = t->state.batch_in_epoch * t->spec.batch + pass_place(p);
         for (int64_t k = 0; k < p->n_pieces * p->width; k++)
             p->sample[k] = order_sample(t->order, t->state.epoch, begin + k);

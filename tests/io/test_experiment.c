@@ -181,6 +181,11 @@ TEST(faults_name_place_and_remedy) {
         "populations:\n  A: {model: relay, shape: [1, 4, 4]}\n  B: {model: max_pool, shape: [1, 2, 2]}\nprojections:\n"
         "  - {from: A, to: B, rule: max_pool}\n",
         "projections[0].rule", "key kernel");
+    refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, dropout: 1}\n", "projections[0].dropout",
+        "from 0 to below 1");
+    refused(HEAD POPS
+        "projections:\n  - {from: E, to: I, rule: all_to_all, learn_delay: true, delay_max: 3 ms, dropout: 0.1}\n",
+        "projections[0].dropout", "without learned delays");
     refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, learn_delay: true}\n",
         "projections[0].learn_delay", "delay_max");
     refused(HEAD POPS "projections:\n  - {from: E, to: I, rule: all_to_all, delay_max: 3 ms}\n",

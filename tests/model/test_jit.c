@@ -5,6 +5,9 @@
  */
 #include "bench.h"
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static bench one, two;
@@ -116,6 +119,34 @@ TEST(models_of_learning_have_the_same_bits) {
     (void)load(lw_model_builtin("cuba_lif")->text);
 }
 
+/* a process that holds the lock and does nothing: the others wait for a while, then compile by themselves */
+TEST(a_held_lock_is_not_waited_for_for_ever) {
+    char path[512];
+    int ready[2];
+    CHECK_INT(pipe(ready), 0);
+    snprintf(path, sizeof path, "%s/.lock", folder);
+    pid_t child = fork();
+    if (child == 0) {
+        struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        int file = open(path, O_RDWR | O_CREAT, 0666);
+        bool held = fcntl(file, F_SETLK, &whole) == 0;
+        if (write(ready[1], held ? "y" : "n", 1) == 1) pause();
+        _exit(0);
+    }
+    char answer = 0;
+    CHECK_INT(read(ready[0], &answer, 1), 1);
+    CHECK_INT(answer, 'y');
+    setenv("LAPWING_LOCK_SECONDS", "0.3", 1);
+    double begin = lw_time_now();
+    CHECK(load("model held\n  state v = 0\n  update v = v + 7\n  output v") != NULL);
+    CHECK(lw_time_now() - begin >= 0.3);
+    unsetenv("LAPWING_LOCK_SECONDS");
+    kill(child, SIGKILL);
+    CHECK_INT(waitpid(child, NULL, 0), child);
+    CHECK_INT(files_in_folder(true), 2); /* and that of the test before */
+    (void)load(lw_model_builtin("cuba_lif")->text);
+}
+
 TEST(other_text_other_object) {
     const lw_model *first = load("model a\n  state v = 0\n  update v = v + 1\n  output v");
     const lw_model *second = load("model a\n  state v = 0\n  update v = v + 2\n  output v");
@@ -139,5 +170,5 @@ TEST(failures_have_words) {
     CHECK_INT(rmdir(folder), 0);
 }
 
-CHECK_MAIN(CASE(same_bits_as_built_in), CASE(models_of_learning_have_the_same_bits), CASE(other_text_other_object),
-    CASE(failures_have_words))
+CHECK_MAIN(CASE(same_bits_as_built_in), CASE(models_of_learning_have_the_same_bits),
+    CASE(a_held_lock_is_not_waited_for_for_ever), CASE(other_text_other_object), CASE(failures_have_words))
