@@ -6,6 +6,8 @@
  * order.
  */
 #include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 #include "comm_private.h"
 
 struct lw_pool {
@@ -25,13 +27,22 @@ static int64_t stretch(const lw_pool *p, int rank) {
     return p->cut[rank + 1] - p->cut[rank];
 }
 
-/* Whether all ranks see one another's memory; the same answer on all. */
-static bool together(const lw_comm *comm) {
+/* Windows are files of this folder. Open MPI hangs where it cannot make one, so there has to be twice the room. */
+static bool has_room(double bytes) {
+    static const char folder[] = "/dev/shm";
+    struct statvfs s;
+    return access(folder, W_OK) == 0 && statvfs(folder, &s) == 0 &&
+           (double)s.f_bavail * (double)s.f_frsize > 2 * bytes + 1e6;
+}
+
+/* Whether all ranks see one another's memory and it has room for n numbers of each; the same answer on all. */
+static bool together(const lw_comm *comm, int64_t n) {
     MPI_Comm node = MPI_COMM_NULL;
     int size = 0, least = 0;
     MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
     MPI_Comm_size(node, &size);
     MPI_Comm_free(&node);
+    if (!has_room(8.0 * (double)n * comm->size)) size = 0;
     MPI_Allreduce(&size, &least, 1, MPI_INT, MPI_MIN, comm->mpi);
     return least == comm->size && !comm->apart;
 }
@@ -76,7 +87,7 @@ lw_err lw_pool_create(const lw_comm *comm, int64_t n, const int64_t *cut, lw_poo
     LW_TRY_TO(lw_comm_agree(comm, err), failed);
     memcpy(p->cut, cut, (size + 1) * sizeof *cut);
     LW_ASSERT(cut[0] == 0 && cut[size] == n);
-    if (size > 1 && together(comm)) window_open(p);
+    if (size > 1 && together(comm, n)) window_open(p);
     if (p->window == MPI_WIN_NULL) {
         err = lw_alloc((size_t)n, sizeof *p->mine, "numbers to be summed", &p->mine);
         if (err == LW_OK && size > 1)
