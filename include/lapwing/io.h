@@ -91,6 +91,21 @@ lw_err lw_dataset_shd(const lw_events_spec *spec, lw_batch_source *out) LW_MUST_
  * of polarity and 23 of microseconds. Squares of pool x pool pixels share a channel; channel (polarity * rows + y) *
  * columns + x. */
 lw_err lw_dataset_events(const lw_events_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
+/** Recordings of sound, RIFF wave files (PCM of 8 to 32 bits, float of 32; channels are averaged) named
+ * class_anything_number.wav, as mel energies: `bands` triangular bands from low to high Hz of frames of `frame` ms
+ * every `hop` ms, their logarithm over the loudest of the recording (not below 1e-5 of it); then, difference > 0, the
+ * change over so many frames. `steps` frames: the loudest stretch of a longer recording, silence behind a shorter one.
+ * Only numbers first to last (without last; 0: all) are in the set. */
+typedef struct lw_wav_spec {
+    const char *path; /* folder */
+    int64_t first, last, steps, bands, difference;
+    double frame, hop; /* ms */
+    double low, high;  /* Hz */
+    int32_t classes;
+} lw_wav_spec;
+/** Channels are normalised by mean and deviation over the recordings of `training`, or of the set itself when that is
+ * NULL. Recordings are read and transformed when they are asked for. */
+lw_err lw_dataset_wav(const lw_wav_spec *spec, const lw_wav_spec *training, lw_batch_source *out) LW_MUST_CHECK;
 void lw_batch_source_destroy(lw_batch_source *source);
 
 /** How numbers become spikes or currents. */
@@ -246,8 +261,9 @@ typedef struct lw_data_spec {
     int64_t channels, width, height, pool;
     double dt;  /* generated series, time units per sample */
     double bin; /* ms */
-    int64_t copies;
-    double turn, scale, shift; /* degrees, fraction, pixels */
+    int64_t copies, bands, difference;
+    double frame, hop, low, high; /* ms, Hz */
+    double turn, scale, shift;    /* degrees, fraction, pixels */
     bool clip_negative, counts, lengths;
     const char *const *column, *const *target;
     int32_t n_columns, n_targets;

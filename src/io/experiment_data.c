@@ -207,6 +207,52 @@ static lw_err events_open(const lw_experiment *x, const lw_data_spec *d, lw_batc
     return lw_dataset_events(&s, out);
 }
 
+static lw_err wav_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
+    (void)r;
+    d->steps = 64;
+    d->bands = 40;
+    d->difference = 2;
+    d->classes = 10;
+    d->frame = 25;
+    d->hop = 10;
+    d->low = 60;
+    d->high = 3900;
+    LW_TRY(yaml_text(map, "path", true, &d->x));
+    LW_TRY(yaml_int(map, "first", false, 0, INT64_MAX, &d->first));
+    LW_TRY(yaml_int(map, "last", false, 0, INT64_MAX, &d->last));
+    LW_TRY(yaml_int(map, "steps", false, 1, INT32_MAX, &d->steps));
+    LW_TRY(yaml_int(map, "bands", false, 1, 10000, &d->bands));
+    LW_TRY(yaml_int(map, "difference", false, 0, 10000, &d->difference));
+    LW_TRY(yaml_int(map, "classes", false, 2, 100000, &d->classes));
+    LW_TRY(yaml_real(map, "frame", false, "ms", 1e-3, 1e6, &d->frame));
+    LW_TRY(yaml_real(map, "hop", false, "ms", 1e-3, 1e6, &d->hop));
+    LW_TRY(yaml_real(map, "low", false, "", 0, 1e9, &d->low));
+    return yaml_real(map, "high", false, "", 0, 1e9, &d->high);
+}
+
+static lw_wav_spec wav_spec(const lw_data_spec *d, const char *path) {
+    return (lw_wav_spec){.path = path,
+        .first = d->first,
+        .last = d->last,
+        .steps = d->steps,
+        .bands = d->bands,
+        .difference = d->difference,
+        .frame = d->frame,
+        .hop = d->hop,
+        .low = d->low,
+        .high = d->high,
+        .classes = (int32_t)d->classes};
+}
+
+/* A test set is normalised as the training set is. */
+static lw_err wav_open(const lw_experiment *x, const lw_data_spec *d, lw_batch_source *out) {
+    const lw_data_spec *t = &x->train_data;
+    place a, b;
+    bool other = d != t && t->present && !strcmp(t->format, "wav");
+    lw_wav_spec s = wav_spec(d, beside(x, d->x, &a)), training = other ? wav_spec(t, beside(x, t->x, &b)) : s;
+    return lw_dataset_wav(&s, other ? &training : NULL, out);
+}
+
 /* ------------------------------------------------------------------ generated */
 
 static lw_err chaos_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
@@ -257,6 +303,8 @@ static const data_format formats[] = {
         {"path", "list", "steps", "bin", "width", "height", "pool", "classes", "counts", "lengths", "limit", "copies",
             "turn", "scale", "shift", "seed"},
         events_keys, events_open},
+    {"wav", {"path", "first", "last", "steps", "bands", "difference", "classes", "frame", "hop", "low", "high"},
+        wav_keys, wav_open},
     {"lorenz63", {"samples", "steps", "dt", "horizon", "seed"}, chaos_keys, chaos_open},
     {"rossler", {"samples", "steps", "dt", "horizon", "seed"}, chaos_keys, chaos_open},
     {"mackey_glass", {"samples", "steps", "dt", "horizon", "seed"}, chaos_keys, chaos_open},
