@@ -31,6 +31,8 @@ double lw_npy_at(const lw_npy *a, int64_t i);
  * -1). Every rank reads the file (small sets). **Local**. */
 lw_err lw_dataset_npy(const char *x_path, const char *label_path, int32_t n_classes, bool clip_negative,
     lw_batch_source *out) LW_MUST_CHECK;
+/** Give a source of lw_dataset_npy the lengths of its samples: .npy [samples], whole numbers from 1 to its steps. */
+lw_err lw_dataset_npy_lengths(const char *path, lw_batch_source *source) LW_MUST_CHECK;
 /** MNIST idx, plain or gzip-compressed. encode: "rows" (28 steps of 28 channels), "pixels" (784 steps of 1), "permuted"
  * (pixels in a fixed permutation keyed by seed), "rate" (steps Bernoulli(intensity), 784 channels), "latency" (784
  * channels, one event, bright = early, over `steps`). limit 0: all. */
@@ -256,7 +258,7 @@ const char *lw_stage_name(lw_stage stage);
 typedef struct lw_data_spec {
     bool present;
     const char *format; /* one of the table in experiment_data.c, which says what of the rest it has */
-    const char *x, *labels, *encode;
+    const char *x, *labels, *encode, *length_file;
     int64_t classes, steps, limit, samples, window, stride, horizon, first, last, train_rows;
     int64_t channels, width, height, pool;
     double dt;  /* generated series, time units per sample */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Data sets in .npy files: one array of inputs and one of labels (classification) or targets (regression). The arrays
- * stay in memory in the type of the file and are converted sample by sample.
+ * Data sets in .npy files: one array of inputs and one of labels (classification) or targets (regression), and
+ * possibly one of the samples' lengths. The arrays stay in memory in the type of the file and are converted sample by
+ * sample.
  */
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 typedef struct npy_set {
     lw_npy x;                 /* [n_samples, n_steps, n_channels] */
     lw_npy label;             /* [n_samples], [n_samples, n_steps] or [n_samples, n_steps, n_targets] */
+    lw_npy length;            /* [n_samples], or no data */
     int64_t x_row, label_row; /* elements per sample */
     int32_t n_classes;
     bool clip_negative;
@@ -44,8 +46,13 @@ static lw_err npy_target(void *payload, int64_t i, float *y) {
     return LW_OK;
 }
 
+static int64_t npy_length(void *payload, int64_t i) {
+    return (int64_t)lw_npy_at(&((const npy_set *)payload)->length, i);
+}
+
 static void npy_destroy(void *payload) {
     npy_set *set = payload;
+    lw_free(set->length.data);
     lw_free(set->x.data);
     lw_free(set->label.data);
     lw_free(set);
@@ -121,6 +128,26 @@ lw_err lw_dataset_npy(
     out->label = n_classes > 0 ? npy_label : NULL;
     out->target = n_classes > 0 ? NULL : npy_target;
     out->destroy = npy_destroy;
+    return LW_OK;
+}
+
+lw_err lw_dataset_npy_lengths(const char *path, lw_batch_source *source) {
+    npy_set *set = source->payload;
+    char found[160];
+    LW_CHECK(
+        source->destroy == npy_destroy && !set->length.data, LW_EUSE, "%s: lengths are for one .npy data set", path);
+    LW_TRY(lw_npy_read(path, &set->length));
+    const lw_npy *length = &set->length;
+    LW_CHECK(length->n_dim == 1 && length->dim[0] == source->n_samples, LW_EFILE,
+        "%s: found shape %s, allowed is one length for each of %lld samples", path,
+        shape_text(length, found, sizeof found), (long long)source->n_samples);
+    for (int64_t i = 0; i < source->n_samples; i++) {
+        double v = lw_npy_at(length, i);
+        LW_CHECK(v >= 1 && v <= (double)source->n_steps && v == floor(v), LW_EFILE,
+            "%s: sample %lld: found length %g, allowed are whole numbers from 1 to %lld", path, (long long)i, v,
+            (long long)source->n_steps);
+    }
+    source->length = npy_length;
     return LW_OK;
 }
 

@@ -31,12 +31,16 @@ static lw_err npy_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
     LW_TRY(yaml_int(map, "classes", true, 0, 100000, &d->classes));
     if (d->classes == 1)
         return yaml_fail(yaml_get(map, "classes"), "0 (the labels are targets) or an integer from 2 to 100000");
+    LW_TRY(yaml_text(map, "lengths", false, &d->length_file));
     return yaml_bool(map, "clip_negative", &d->clip_negative);
 }
 
 static lw_err npy_open(const lw_experiment *x, const lw_data_spec *d, lw_batch_source *out) {
     place a, b;
-    return lw_dataset_npy(beside(x, d->x, &a), beside(x, d->labels, &b), (int32_t)d->classes, d->clip_negative, out);
+    LW_TRY(lw_dataset_npy(beside(x, d->x, &a), beside(x, d->labels, &b), (int32_t)d->classes, d->clip_negative, out));
+    lw_err err = d->length_file ? lw_dataset_npy_lengths(beside(x, d->length_file, &a), out) : LW_OK;
+    if (err != LW_OK) lw_batch_source_destroy(out);
+    return err;
 }
 
 static lw_err mnist_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
@@ -293,7 +297,7 @@ static lw_err yin_yang_open(const lw_experiment *x, const lw_data_spec *d, lw_ba
 /* ------------------------------------------------------------------ the section */
 
 static const data_format formats[] = {
-    {"npy", {"x", "labels", "classes", "clip_negative"}, npy_keys, npy_open},
+    {"npy", {"x", "labels", "lengths", "classes", "clip_negative"}, npy_keys, npy_open},
     {"mnist", {"images", "labels", "encode", "steps", "limit", "seed"}, mnist_keys, mnist_open},
     {"cifar10", {"files", "encode", "limit"}, cifar_keys, cifar_open},
     {"csv", {"path", "columns", "targets", "window", "stride", "horizon", "first", "last", "train_rows"}, csv_keys,

@@ -109,4 +109,36 @@ TEST(wrong_sets_are_named) {
     scratch_remove();
 }
 
-CHECK_MAIN(CASE(ecg_matches_its_bytes), CASE(other_layouts_and_regression), CASE(wrong_sets_are_named))
+TEST(lengths_are_read_and_checked) {
+    lw_batch_source set;
+    float x[6] = {0};
+    uint8_t label[2] = {0, 1}, length[3] = {3, 1, 2};
+    double broken[2] = {3, 1.5};
+    scratch_make();
+    const char *x_path = npy_file("x.npy", "<f4", "(2, 3)", x, sizeof x);
+    CHECK_OK(lw_dataset_npy(x_path, npy_file("l.npy", "|u1", "(2,)", label, 2), 2, false, &set));
+    CHECK(set.length == NULL);
+    CHECK_OK(lw_dataset_npy_lengths(npy_file("n.npy", "|u1", "(2,)", length, 2), &set));
+    CHECK_INT(set.length(set.payload, 0), 3);
+    CHECK_INT(set.length(set.payload, 1), 1);
+    CHECK_FAILS(lw_dataset_npy_lengths(scratch_path("n.npy"), &set), LW_EUSE, "one .npy data set");
+    lw_batch_source_destroy(&set);
+    const char *wrong[] = {npy_file("a.npy", "|u1", "(3,)", length, 3),
+        npy_file("b.npy", "<f8", "(2,)", broken, sizeof broken)},
+               *said[] = {"found shape (3), allowed is one length for each of 2 samples",
+                   "sample 1: found length 1.5, allowed are whole numbers from 1 to 3"};
+    for (int k = 0; k < 2; k++) {
+        CHECK_OK(lw_dataset_npy(scratch_path("x.npy"), scratch_path("l.npy"), 2, false, &set));
+        CHECK_FAILS(lw_dataset_npy_lengths(wrong[k], &set), LW_EFILE, said[k]);
+        CHECK(set.length == NULL);
+        lw_batch_source_destroy(&set);
+    }
+    length[1] = 0;
+    CHECK_OK(lw_dataset_npy(scratch_path("x.npy"), scratch_path("l.npy"), 2, false, &set));
+    CHECK_FAILS(lw_dataset_npy_lengths(npy_file("n.npy", "|u1", "(2,)", length, 2), &set), LW_EFILE, "found length 0");
+    lw_batch_source_destroy(&set);
+    scratch_remove();
+}
+
+CHECK_MAIN(CASE(lengths_are_read_and_checked), CASE(ecg_matches_its_bytes), CASE(other_layouts_and_regression),
+    CASE(wrong_sets_are_named))

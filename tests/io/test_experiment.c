@@ -321,6 +321,8 @@ TEST(faults_of_layers) {
     refused(HEAD POPS "data: {train: {format: mnist, images: a, labels: b, encode: permuted},\n"
                       "  test: {format: mnist, images: a, labels: b, encode: permuted, seed: 7}}\n",
         "data.test.seed: found \"7\"", "one for both");
+    refused(HEAD POPS "data: {train: {format: npy, x: x.npy, labels: y.npy, classes: 2, lengths: [1]}}\n",
+        "data.train.lengths", "found a list");
     refused(HEAD POPS "data: {train: {format: npy, x: x.npy, labels: y.npy, classes: 1}}\n", "data.train.classes",
         "0 (the labels are targets)");
 }
