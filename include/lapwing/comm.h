@@ -87,7 +87,8 @@ double *lw_pool_mine(const lw_pool *pool);
 void lw_pool_ready(lw_pool *pool, int64_t at, int64_t n);
 /** All ranks have written. **Collective**. */
 void lw_pool_meet(lw_pool *pool);
-/** mine[lo, hi) <- sums, left to right in rank order; within the own stretch. **Local**: threads may share a stretch. */
+/** mine[lo, hi) <- sums, left to right in rank order; within the own stretch. **Local**: threads may share a stretch.
+ */
 void lw_pool_add(lw_pool *pool, int64_t lo, int64_t hi);
 /** All ranks have finished their stretches. **Collective**. */
 void lw_pool_hand(lw_pool *pool);
