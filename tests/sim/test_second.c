@@ -125,10 +125,16 @@ static void check_symmetry(
     bench_destroy(&b);
 }
 
+/* Every model on one rank; on more, a third of them on each number of ranks: with waiting ranks it all takes longer. */
+static bool left_out(const lw_comm *world, int m) {
+    return lw_comm_size(world) > 1 && m % 3 != lw_comm_size(world) % 3;
+}
+
 TEST(symmetric) {
     lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     for (int m = 0; bench_model_at(m); m++) {
+        if (left_out(world, m)) continue;
         bench_drive drive = bench_drive_of(self, bench_model_at(m));
         lw_sim_options o = bench_options(&drive, 1);
         check_symmetry(world, BENCH_RECURRENT, &drive, &o, LW_PARTITION_ROUND_ROBIN);
@@ -294,6 +300,7 @@ TEST(derivative_of_the_gradient) {
     lw_comm *world = world_start(), *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     for (int m = 0; bench_model_at(m); m++) {
+        if (left_out(world, m)) continue;
         bench_drive drive = bench_drive_of(self, bench_model_at(m));
         check_difference(world, BENCH_RECURRENT, &drive);
         check_difference(world, BENCH_CHAIN, &drive);
