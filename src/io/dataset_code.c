@@ -87,8 +87,10 @@ static lw_err coded_input(void *payload, int64_t i, float *out) {
         code_population(set, out);
         break;
     case LW_CODE_CURRENT:
-        for (int64_t t = 0; t < set->steps; t++)
-            memcpy(out + t * set->channels, set->x, (size_t)set->channels * sizeof *out);
+        for (int64_t t = 0; t < set->steps; t++) {
+            const float *x = set->x + (set->from.n_steps == 1 ? 0 : t * set->channels);
+            memcpy(out + t * set->channels, x, (size_t)set->channels * sizeof *out);
+        }
         break;
     }
     return LW_OK;
@@ -136,8 +138,9 @@ static lw_err code_check(const lw_code_spec *s, const lw_batch_source *from) {
     LW_CHECK(s->kind != LW_CODE_DELTA || (s->threshold > 0 && !still), LW_EUSE,
         "found delta with threshold %g for samples of %lld steps, allowed are numbers above 0, and 2 and more",
         s->threshold, (long long)from->n_steps);
-    LW_CHECK(s->kind != LW_CODE_POPULATION || (s->fields >= 2 && s->width > 0), LW_EUSE,
-        "found %d fields of width %g, allowed are 2 and more, and numbers above 0", s->fields, s->width);
+    LW_CHECK(s->kind != LW_CODE_POPULATION || (s->fields >= 2 && s->width > 0 && s->steps == 0), LW_EUSE,
+        "found %d fields of width %g over %lld steps, allowed are 2 and more, numbers above 0, and 0", s->fields,
+        s->width, (long long)s->steps);
     LW_CHECK(!from->label_per_step || s->steps <= 1, LW_EUSE,
         "found a label for each of the steps, a code over %lld steps wants one for a sample", (long long)s->steps);
     return LW_OK;

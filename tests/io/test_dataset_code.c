@@ -80,6 +80,21 @@ TEST(latency_and_current_of_vectors) {
     }
 }
 
+TEST(current_of_sequences_is_the_sequence) {
+    static float x[MOST * CHANNELS], y[MOST * CHANNELS];
+    plain p = {.steps = MOST};
+    lw_batch_source set = plain_source(&p);
+    lw_code_spec spec = code_spec(LW_CODE_CURRENT, 0);
+    CHECK_OK(lw_dataset_code(&spec, &set));
+    CHECK_INT(set.n_steps, MOST);
+    for (int64_t i = 0; i < SAMPLES; i++) {
+        CHECK_OK(plain_input(&p, i, x));
+        CHECK_OK(set.input(set.payload, i, y));
+        CHECK(memcmp(x, y, sizeof x) == 0);
+    }
+    lw_batch_source_destroy(&set);
+}
+
 TEST(rate_is_a_chance_and_a_function_of_its_key) {
     enum { STEPS = 4000 };
     static float x[STEPS * CHANNELS], y[STEPS * CHANNELS];
@@ -255,6 +270,6 @@ TEST(images_of_two_files) {
     scratch_remove();
 }
 
-CHECK_MAIN(CASE(latency_and_current_of_vectors), CASE(rate_is_a_chance_and_a_function_of_its_key),
-    CASE(delta_can_be_summed_up), CASE(population_of_fields_and_codes_of_codes),
-    CASE(wrong_codes_leave_the_source_alone), CASE(images_of_two_files))
+CHECK_MAIN(CASE(latency_and_current_of_vectors), CASE(current_of_sequences_is_the_sequence),
+    CASE(rate_is_a_chance_and_a_function_of_its_key), CASE(delta_can_be_summed_up),
+    CASE(population_of_fields_and_codes_of_codes), CASE(wrong_codes_leave_the_source_alone), CASE(images_of_two_files))
