@@ -314,6 +314,10 @@ const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t);
 void lw_sim_watch(lw_sim *sim, int pop, int state);
 /** A state that is watched at recorded step t: real [n_local, width]. With segments: of the segment in work only. */
 const void *lw_tape_state(const lw_tape *tape, int pop, int state, int64_t t);
+/** Have `state` told every state that is watched, x real [n_local, width], while the tape records; once per recording,
+ * also where segments are run twice; of one population and state t ascending. NULL: nobody. **Local**. */
+void lw_tape_listen(
+    lw_tape *tape, void *payload, void (*state)(void *payload, int pop, int64_t t, int state, const void *x));
 
 /** A tape that keeps the record of `chunk` steps at a time and no state between them: for lw_eprop_run. keep as above.
  * No adjoint and no tangent sweep, unless chunk >= max_steps. **Collective**. */

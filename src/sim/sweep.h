@@ -178,6 +178,8 @@ struct lw_tape {
     tape_pop *pop;       /* [n_pop] */
     sweep_memory memory;
     tape_room *room; /* of the sweeps, which are never both in work */
+    void *hearer;    /* of lw_tape_listen, with what it is told; NULL: nobody */
+    void (*hear)(void *hearer, int pop, int64_t t, int state, const void *x);
 };
 
 /** Linearisation point of step t of a population; `at` holds the pointer tables. */

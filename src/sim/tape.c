@@ -254,6 +254,11 @@ void lw_sim_watch(lw_sim *sim, int pop, int state) {
     sim->pop[pop].watch |= 1u << state;
 }
 
+void lw_tape_listen(lw_tape *tape, void *payload, void (*state)(void *, int, int64_t, int, const void *)) {
+    tape->hearer = payload;
+    tape->hear = state;
+}
+
 const void *lw_tape_state(const lw_tape *tape, int pop, int state, int64_t t) {
     LW_ASSERT(t >= tape->begin && t < tape->end && (tape->pop[pop].keep.pre >> state & 1u));
     return tape->pop[pop].pre[state] + (size_t)((t - tape->begin) * pop_cells(tape->sim, pop)) * tape->sim->real_size;
@@ -280,6 +285,9 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
     keep(rec->keep.in, pop->model->n_input, bytes, k, pop->input, rec->in);
     engine_update(sim, p);
     keep(rec->keep.pre, n_state, bytes, k, pop->state, rec->pre);
+    for (int i = 0; pop->watch && tape->hear && i < n_state; i++)
+        if (pop->watch >> i & 1u && !(tape->segments && tape->segments->again))
+            tape->hear(tape->hearer, p, t, i, pop->state[i]);
     pop->out = rec->out + at;
     if (rec->slope) pop->slope = rec->slope + at;
     engine_spike(sim, p);

@@ -119,7 +119,7 @@ static lw_err tape_create(pass *p, const lw_theta *theta) {
         bytes = lw_tape_bytes_segments(p->sim, p->n_steps, segment, keep, theta);
         lw_comm_max_i64(p->grid->part, &bytes, 1);
         if (bytes < least) least = bytes;
-        if (bytes <= budget || segment == 1 || watched) break; /* states that are watched are wanted of all steps */
+        if (bytes <= budget || segment == 1) break;
     }
     if (bytes > budget) {
         err = LW_FAIL(LW_EUSE, "memory is %.4g MB, a tape of %lld steps needs at least %.4g MB in each process",
@@ -130,6 +130,7 @@ static lw_err tape_create(pass *p, const lw_theta *theta) {
         lw_log(LW_LOG_INFO, "recorded in segments of %lld of %lld steps, %.4g MB", (long long)segment,
             (long long)p->n_steps, (double)bytes * p->n_shares / 1e6);
     err = lw_tape_create_segments(p->sim, p->n_steps, segment, keep, theta, &p->tape);
+    if (err == LW_OK && watched) lw_tape_listen(p->tape, p->rates, rates_hear);
 done:
     lw_free(keep);
     return err;
@@ -228,11 +229,12 @@ lw_err pass_forward(pass *p, bool derive, pass_tally *tally) {
     lw_sim_reset(p->sim);
     lw_sim_dropout_draw(p->sim, p->epoch, derive ? p->sample + p->k * p->width : NULL);
     LW_TRY(lw_sim_feed(p->sim, p->spec.input_pop, p->spec.input_port, p->batch->x, p->n_steps, data->n_channels));
+    rates_begin(p->rates, p->batch);
     LW_TRY(lw_tape_forward(p->tape, p->n_steps));
     /* a batch without anything that counts has loss 0 and derivative 0, whatever the scale */
     loss_read(p->loss, p->batch, p->tape);
     loss_evaluate(p->loss, p->batch, derive ? 1 / fmax(p->counted, 1) : 0, &tally->loss);
-    rates_evaluate(p->rates, p->tape, p->batch, 1 / fmax(p->samples, 1), &tally->spikes, &tally->penalty);
+    rates_evaluate(p->rates, p->tape, 1 / fmax(p->samples, 1), &tally->spikes, &tally->penalty);
     tally->samples += (double)p->batch->n_present;
     return LW_OK;
 }

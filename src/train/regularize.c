@@ -58,6 +58,7 @@ static lw_err penalty_create(rates *r, const lw_net *net, const lw_penalty *spec
     LW_TRY(penalty_check(spec));
     LW_TRY(lw_alloc((size_t)r->n_pop, 1, "regularisers", &p->pop));
     LW_TRY(lw_alloc((size_t)r->n_pop, sizeof *p->state, "regularisers", &p->state));
+    LW_TRY(lw_alloc((size_t)r->n_pop, sizeof *p->found, "regularisers", &p->found));
     for (int32_t q = 0; q < r->n_pop; q++) {
         lw_pop_view pop = lw_net_pop(net, q);
         bool spiking = pop.model->emits_spikes, named = spec->pop ? spec->pop[q] : spiking;
@@ -119,6 +120,7 @@ void rates_destroy(rates **r) {
     for (int32_t i = 0; i < (*r)->n_penalties; i++) {
         lw_free((*r)->penalty[i].pop);
         lw_free((*r)->penalty[i].state);
+        lw_free((*r)->penalty[i].found);
     }
     lw_free((*r)->penalty);
     lw_free((*r)->row_begin);
@@ -157,13 +159,28 @@ static void means_find(rates *r) {
             r->mean[p * r->width + l] /= r->size[p] * (double)r->batch->steps[l] * r->dt;
 }
 
-void rates_evaluate(rates *r, const lw_tape *tape, const batch *b, double scale, double *spikes, double *sum) {
-    bool f32 = r->precision == LW_F32, means = false;
+void rates_begin(rates *r, const batch *b) {
     r->batch = b;
-    r->scale = scale;
     r->least = r->n_steps;
     for (int64_t l = 0; l < r->width; l++)
         if (b->steps[l] < r->least) r->least = b->steps[l];
+    for (int32_t i = 0; i < r->n_penalties; i++)
+        memset(r->penalty[i].found, 0, (size_t)r->n_pop * sizeof *r->penalty[i].found);
+}
+
+void rates_hear(void *payload, int pop, int64_t t, int state, const void *x) {
+    const rates *r = payload;
+    for (int32_t i = 0; i < r->n_penalties; i++) {
+        const penalty *q = &r->penalty[i];
+        if (q->spec.kind != LW_PENALTY_STATE || !q->pop[pop] || q->state[pop] != state) continue;
+        q->found[pop] = r->precision == LW_F32 ? state_add_f32(r, q, pop, t, x, q->found[pop])
+                                               : state_add_f64(r, q, pop, t, x, q->found[pop]);
+    }
+}
+
+void rates_evaluate(rates *r, const lw_tape *tape, double scale, double *spikes, double *sum) {
+    bool f32 = r->precision == LW_F32, means = false;
+    r->scale = scale;
     *spikes += f32 ? count_f32(r, tape) : count_f64(r, tape);
     if (r->n_penalties == 0) return;
     memset(r->adj, 0, (size_t)(r->n_rows * r->width) * lw_dtype_size(r->precision));
@@ -185,7 +202,7 @@ void rates_evaluate(rates *r, const lw_tape *tape, const batch *b, double scale,
                 found = f32 ? whole_f32(r, q, p, scale * each) : whole_f64(r, q, p, scale * each);
                 break;
             case LW_PENALTY_STATE:
-                found = f32 ? states_f32(r, q, tape, p) : states_f64(r, q, tape, p);
+                found = q->found[p];
                 break;
             }
             *sum += each * found;

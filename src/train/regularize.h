@@ -12,6 +12,7 @@ typedef struct penalty {
     lw_penalty spec; /* without what it borrows */
     uint8_t *pop;    /* [n_pop] 1: looks at this population */
     int32_t *state;  /* [n_pop] number of the state variable in the population's model */
+    double *found;   /* [n_pop] of a state, what was heard of this rank's neurons in the recording under way */
     double n;        /* neurons, or populations, of the whole network that a mean is taken over */
 } penalty;
 
@@ -32,7 +33,7 @@ typedef struct rates {
     double *mean;       /* [n_pop, width] rate of populations, kHz */
     double scale;       /* of the last evaluation */
     int64_t least;      /* steps that all its lanes have */
-    const batch *batch; /* evaluated last */
+    const batch *batch; /* recorded last */
 } rates;
 
 /** **Local**. EUSE when a penalty names a population that it cannot look at. */
@@ -41,10 +42,15 @@ lw_err rates_create(const lw_loss *loss, const lw_net *net, int64_t n_steps, int
 void rates_destroy(rates **r);
 /** Have tapes of this engine keep the states that penalties look at; true: there are some. **Local**. */
 bool rates_watch(const rates *r, lw_sim *sim);
+/** A recording of this batch begins. **Local**. */
+void rates_begin(rates *r, const batch *b);
+/** For lw_tape_listen, with the rates as payload: penalties on a state are summed while it is there, as a tape in
+ * segments does not keep it. **Local**. */
+void rates_hear(void *rates, int pop, int64_t t, int state, const void *x);
 /** Count the tape's spikes. *spikes += those of local neurons in lanes that carry a sample; *sum += this rank's part of
  * the penalties' sum over samples; with scale > 0 the derivative of scale * penalties is prepared. **Collective** over
  * the partition. */
-void rates_evaluate(rates *r, const lw_tape *tape, const batch *b, double scale, double *spikes, double *sum);
+void rates_evaluate(rates *r, const lw_tape *tape, double scale, double *spikes, double *sum);
 /** out_adj [n_local, width] += the prepared derivative with respect to what was emitted at step t. False when there is
  * none. **Local**. */
 bool rates_seed(const rates *r, int pop, int64_t t, void *out_adj);

@@ -68,17 +68,14 @@ static double LW_T(whole)(const rates *r, const penalty *q, int32_t p, double sc
     return sum;
 }
 
-/* A state at every step of the sample, mean over steps. */
-static double LW_T(states)(const rates *r, const penalty *q, const lw_tape *tape, int32_t p) {
+/* sum + what a state has at step t; the mean is over the sample's steps. */
+static double LW_T(state_add)(const rates *r, const penalty *q, int pop, int64_t t, const REAL *x, double sum) {
     const batch *b = r->batch;
-    double sum = 0, slope;
-    for (int64_t t = 0; t < r->n_steps && r->n_local[p] > 0; t++) {
-        const REAL *x = lw_tape_state(tape, p, q->state[p], t);
-        for (int64_t i = 0; i < r->n_local[p]; i++)
-            for (int64_t l = 0; l < r->width; l++)
-                if (b->present[l] && t < b->steps[l])
-                    sum += excess(&q->spec, (double)x[i * r->width + l], &slope) / (double)b->steps[l];
-    }
+    double slope;
+    for (int64_t i = 0; i < r->n_local[pop]; i++)
+        for (int64_t l = 0; l < r->width; l++)
+            if (b->present[l] && t < b->steps[l])
+                sum += excess(&q->spec, (double)x[i * r->width + l], &slope) / (double)b->steps[l];
     return sum;
 }
 

@@ -318,16 +318,20 @@ TEST(threads_share_the_samples) {
     lw_comm_stop(&world);
 }
 
-/* a tape in segments changes nothing that is learned, on any grid and with threads; too little memory is refused */
+/* a tape in segments changes nothing that is learned, penalties on states included, on any grid and with threads; too
+ * little memory is refused */
 TEST(memory_changes_nothing) {
     lw_comm *world = world_start();
+    static const uint8_t hidden[3] = {0, 1, 0};
+    lw_penalty both[] = {band,
+        {.kind = LW_PENALTY_STATE, .power = 2, .weight = 5, .lower = -0.1, .upper = 0.2, .pop = hidden, .state = "v"}};
     int size = lw_comm_size(world);
     for (int kind = 0; kind < 3; kind++) { /* partitioned, replicas, threads */
         job whole = job_of(true), cut;
         toy_net_spec net = spiking(true);
         whole.spec.validation = 0.2;
-        whole.spec.loss.penalty = &band;
-        whole.spec.loss.n_penalties = 1;
+        whole.spec.loss.penalty = both;
+        whole.spec.loss.n_penalties = 2;
         whole.spec.batch = 24;
         whole.toy.n_steps = 40;
         whole.spec.threads = kind == 2 ? 2 : 1;
