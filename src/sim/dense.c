@@ -10,9 +10,11 @@
 #include "dropout.h"
 #include "nonzero.h"
 
-/* Where the tiles, or the whole adjoint product, become faster (measured on one core with AVX-512: README.md). */
+/* Where the tiles, or the whole adjoint product, become faster (measured on one core with AVX-512: README.md). A place
+ * of a sampled product costs about as much as two of the whole one and 750 products more. The sums of a sampled product
+ * are rounded otherwise, so where it begins must not depend on a clock. */
 #define WALK_UP_TO 0.6
-#define SAMPLE_UP_TO 0.3
+#define SAMPLE_UP_TO(n_post) ((double)(n_post) / (2.0 * (double)(n_post) + 750.0))
 enum { PANEL_BYTES = 1 << 19 };
 
 #define REAL float

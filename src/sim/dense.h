@@ -14,7 +14,7 @@ typedef struct engine_dense {
     void *open;   /* input that stands in `turned` at present, and how many targets it has; NULL: none */
     int64_t n_open;
     uint32_t *list; /* [width][most rows] rows that are not zero in a lane, ascending */
-    void *value;    /* [width][most rows] real, what they are there */
+    void *value;    /* [width][most rows] real, what they are there; or the places of a sampled product, as bits */
     int64_t *count; /* [width] */
     int64_t most;   /* rows */
     float **weight; /* [n_proj] weights as floats where the net holds doubles and the engine floats, else NULL */
@@ -54,10 +54,10 @@ void dense_adjoint_f32(
     const float *packed, int64_t n_rows, int64_t n_post, int64_t width, const float *in_adj, float *x_adj);
 void dense_adjoint_f64(
     const double *packed, int64_t n_rows, int64_t n_post, int64_t width, const double *in_adj, double *x_adj);
-/** lane: [n] lanes of the row that are wanted; turned: [width][n_post]. */
-void dense_sampled_f32(
-    const float *weight, int64_t n_post, const uint32_t *lane, int64_t n, const float *turned, float *x_adj);
-void dense_sampled_f64(
-    const double *weight, int64_t n_post, const uint32_t *lane, int64_t n, const double *turned, double *x_adj);
+/** x_adj[row, lane] += the sum where bits [n_rows][words of 64 lanes] say so; turned: [width][n_post]. */
+void dense_sampled_f32(const float *weight, int64_t n_rows, int64_t n_post, int64_t width, const uint64_t *bits,
+    const float *turned, float *x_adj);
+void dense_sampled_f64(const double *weight, int64_t n_rows, int64_t n_post, int64_t width, const uint64_t *bits,
+    const double *turned, double *x_adj);
 
 #endif

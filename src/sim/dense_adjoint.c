@@ -6,11 +6,30 @@
  */
 #include "dense.h"
 
-enum { BLOCK_K = 256 }; /* targets per pass: their lines and those of a tile fill half of the first cache */
+enum {
+    BLOCK_K = 256, /* targets per pass: their lines and those of a tile fill half of the first cache */
+    /* of a sampled product: rows whose weights of a pass stay in the second cache, lanes whose adjoints stay in the
+       first */
+    BLOCK_ROWS = 128,
+    BLOCK_LANES = 16,
+    SAMPLED_K = 512, /* targets per pass there */
+    DOTS = 8,        /* sums at a time, half of BLOCK_LANES */
+    SUMS = 64,       /* vectors that wait for their elements to be added up, a multiple of any vector's elements */
+};
+
+/* The compiler would rather read a vector again for each of its products; loads, not products, are then what is waited
+ * for. */
+#if defined(__x86_64__) && defined(__AVX__)
+#define IN_REGISTER(x) __asm__("" : "+v"(x))
+#else
+#define IN_REGISTER(x) (void)(x)
+#endif
 
 #define REAL float
+#define INDEX int32_t
 #define LW_T(name) name##_f32
 #include "dense_adjoint_typed.c"
 #define REAL double
+#define INDEX int64_t
 #define LW_T(name) name##_f64
 #include "dense_adjoint_typed.c"

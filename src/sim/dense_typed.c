@@ -146,24 +146,19 @@ static void LW_T(pack)(const lw_proj_view *proj, REAL *restrict packed) {
 
 static bool LW_T(sampled)(engine_dense *d, const lw_proj_view *proj, int64_t width, const int32_t *neuron,
     const REAL *slope, const REAL *in_adj, REAL *x_adj) {
-    int64_t n_post = proj->n_edges / proj->n_rows, total = 0;
+    int64_t n_post = proj->n_edges / proj->n_rows, words = (width + 63) / 64, total = 0;
+    uint64_t *bits = d->value;
     for (int64_t r = 0; r < proj->n_rows; r++) {
         if (neuron[r] < 0) return false;
-        for (int64_t l0 = 0; l0 < width; l0 += 64)
-            total += __builtin_popcountll(
-                LW_T(nonzero_bits)(slope + neuron[r] * width + l0, width - l0 < 64 ? width - l0 : 64));
+        for (int64_t w = 0; w < words; w++) {
+            int64_t here = width - 64 * w < 64 ? width - 64 * w : 64;
+            bits[r * words + w] = LW_T(nonzero_bits)(slope + neuron[r] * width + 64 * w, here);
+            total += __builtin_popcountll(bits[r * words + w]);
+        }
     }
-    if ((double)total > SAMPLE_UP_TO * (double)(proj->n_rows * width)) return false;
+    if ((double)total > SAMPLE_UP_TO(n_post) * (double)(proj->n_rows * width)) return false;
     LW_T(turn)(n_post, width, in_adj, d->turned);
-    for (int64_t r = 0; r < proj->n_rows; r++) {
-        int64_t n = 0;
-        for (int64_t l0 = 0; l0 < width; l0 += 64)
-            for (uint64_t bits = LW_T(nonzero_bits)(slope + neuron[r] * width + l0, width - l0 < 64 ? width - l0 : 64);
-                 bits; bits &= bits - 1)
-                d->list[n++] = (uint32_t)(l0 + __builtin_ctzll(bits));
-        LW_T(dense_sampled)
-        ((const REAL *)proj->weight + r * n_post, n_post, d->list, n, d->turned, x_adj + r * width);
-    }
+    LW_T(dense_sampled)(proj->weight, proj->n_rows, n_post, width, bits, d->turned, x_adj);
     return true;
 }
 

@@ -36,4 +36,27 @@ static inline uint64_t nonzero_bits_f64(const double *x, int64_t n) {
     return bits;
 }
 
+/** Numbers of the bits that are set, ascending: bit l of word w of step s is s * width + l, with as many words a step
+ * as width needs. Stores run up to 15 places over. Returns how many. */
+static inline int64_t bits_list(int64_t steps, int64_t width, const uint64_t *bits, uint32_t *list) {
+    int64_t n = 0;
+    for (int64_t s = 0; s < steps; s++)
+        for (int64_t l0 = 0; l0 < width; l0 += 64) {
+            uint64_t b = *bits++;
+            uint32_t first = (uint32_t)(s * width + l0);
+#ifdef __AVX512F__
+            const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            for (; b; b >>= 16, first += 16) {
+                __m512i all = _mm512_add_epi32(_mm512_set1_epi32((int)first), places);
+                _mm512_storeu_si512(list + n, _mm512_maskz_compress_epi32((__mmask16)b, all));
+                n += __builtin_popcountll(b & 0xFFFF);
+            }
+#else
+            for (; b; b &= b - 1)
+                list[n++] = first + (uint32_t)__builtin_ctzll(b);
+#endif
+        }
+    return n;
+}
+
 #endif

@@ -65,7 +65,8 @@ typedef struct sweep_panel {
     int32_t pop, port;
     int64_t room, steps; /* steps of room, steps held */
     int64_t first;       /* engine step of the first one held */
-    void *adj;           /* [room, width][n_local] real */
+    int64_t block;       /* targets that lie together: n_local, or fewer where all projections are dense */
+    void *adj;           /* [block of targets][room, width][targets of the block] real: a block fits the second cache */
 } sweep_panel;
 typedef struct sweep_grad {
     int64_t n_panel;

@@ -35,15 +35,19 @@ static bool is_learned(const lw_sim *sim, const lw_theta *theta, int p, int port
     return false;
 }
 
-/* Steps that wait in a panel. A gradient is read and written once per panel, so dense ones want long panels; the lines
- * of sparse ones are looked up by target and must stay near. */
-static int64_t panel_room(const lw_sim *sim, const lw_theta *theta, int p, int port) {
-    int64_t row = sim->pop[p].view.n_local * sim->width * (int64_t)sim->real_size + 1;
+static bool is_dense(const lw_sim *sim, const lw_theta *theta, int p, int port) {
     bool dense = true;
     for (int k = sim->incoming_begin[p]; k < sim->incoming_begin[p + 1]; k++) {
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
         if (proj->port == port && sweep_weight_offset(theta, sim->incoming[k]) >= 0) dense = dense && proj->dense;
     }
+    return dense;
+}
+
+/* Steps that wait in a panel. A gradient is read and written once per panel, so dense ones want long panels; the lines
+ * of sparse ones are looked up by target and must stay near. */
+static int64_t panel_room(const lw_sim *sim, int p, bool dense) {
+    int64_t row = sim->pop[p].view.n_local * sim->width * (int64_t)sim->real_size + 1;
     int64_t room = PANEL_BYTES / row, more = DENSE_BYTES / row;
     if (dense && more > DENSE_COLUMNS / sim->width) more = DENSE_COLUMNS / sim->width;
     if (dense && more > room) room = more;
@@ -60,8 +64,11 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
         int64_t n = sim->pop[p].view.n_local;
         for (int port = 0; port < sim->pop[p].model->n_input; port++) {
             if (!is_learned(sim, theta, p, port)) continue;
-            int64_t room = panel_room(sim, theta, p, port);
-            sweep_panel panel = {.pop = p, .port = port, .room = room};
+            bool dense = is_dense(sim, theta, p, port);
+            int64_t room = panel_room(sim, p, dense);
+            sweep_panel panel = {.pop = p, .port = port, .room = room, .block = n};
+            if (dense && n > 8 * VECTOR_BYTES / (int64_t)sim->real_size)
+                panel.block = 8 * VECTOR_BYTES / (int64_t)sim->real_size;
             LW_TRY(sweep_take(m, room * sim->width * n, sim->real_size, "gradient panel", &panel.adj));
             if (!m->dry) g->panel[g->n_panel++] = panel;
             if (room * sim->width > columns) columns = room * sim->width;
@@ -73,7 +80,8 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->n, "gradient steps", &g->n));
     LW_TRY(sweep_take(
         m, columns / sim->width * ((sim->width + 63) / 64) * rows, sizeof *g->bits, "gradient bits", &g->bits));
-    LW_TRY(sweep_take(m, CHUNK * columns, sizeof *g->column, "gradient columns", &g->column));
+    /* bits_list stores up to 15 places over: into the next row's, which are written later */
+    LW_TRY(sweep_take(m, CHUNK * columns + 16, sizeof *g->column, "gradient columns", &g->column));
     return sweep_take(m, CHUNK * columns, sim->real_size, "gradient columns", &g->value);
 }
 
@@ -94,9 +102,9 @@ static void panel_flush(lw_sim *sim, const lw_theta *theta, sweep_grad *g, sweep
                 g->x[s] = g->n[s] ? engine_rows(sim, proj->pre, from) : NULL;
             }
             if (sim->f64)
-                slice_grad_f64(proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel->adj, to);
+                slice_grad_f64(proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel, to);
             else
-                slice_grad_f32(proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel->adj, to);
+                slice_grad_f32(proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel, to);
         }
     }
     panel->steps = 0;
@@ -109,12 +117,11 @@ void sweep_grad_add(
         sweep_panel *panel = &g->panel[i];
         if (panel->pop != pop) continue;
         if (panel->steps == 0) panel->first = step;
-        char *to = (char *)panel->adj + (size_t)(panel->steps * sim->width * n) * sim->real_size;
         const void *from = in_adj[panel->port];
         if (sim->f64)
-            transposed_f64(n, sim->width, from, (double *)(void *)to);
+            transposed_f64(panel, n, sim->width, panel->steps * sim->width, from);
         else
-            transposed_f32(n, sim->width, from, (float *)(void *)to);
+            transposed_f32(panel, n, sim->width, panel->steps * sim->width, from);
         if (++panel->steps == panel->room) panel_flush(sim, theta, g, panel, grad);
     }
 }

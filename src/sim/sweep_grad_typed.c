@@ -7,15 +7,22 @@
 typedef REAL LW_T(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
 
-/* panel[lane][j] = in_adj[j][lane], in tiles that stay in the first cache */
-static void LW_T(transposed)(int64_t n, int64_t width, const REAL *restrict in_adj, REAL *restrict panel) {
-    for (int64_t l0 = 0; l0 < width; l0 += TILE) {
-        int64_t l1 = l0 + TILE < width ? l0 + TILE : width;
-        for (int64_t j0 = 0; j0 < n; j0 += TILE) {
-            int64_t j1 = j0 + TILE < n ? j0 + TILE : n;
-            for (int64_t l = l0; l < l1; l++)
-                for (int64_t j = j0; j < j1; j++)
-                    panel[l * n + j] = in_adj[j * width + l];
+/* in_adj [n][width] of one step into the panel's columns from `column` on, transposed in tiles that stay in the first
+ * cache. */
+static void LW_T(transposed)(
+    const sweep_panel *panel, int64_t n, int64_t width, int64_t column, const REAL *restrict in_adj) {
+    int64_t columns = panel->room * width;
+    for (int64_t b = 0; b < n; b += panel->block) {
+        int64_t end = b + panel->block < n ? b + panel->block : n, stride = end - b;
+        REAL *restrict to = (REAL *)panel->adj + b * columns + column * stride;
+        for (int64_t l0 = 0; l0 < width; l0 += TILE) {
+            int64_t l1 = l0 + TILE < width ? l0 + TILE : width;
+            for (int64_t j0 = b; j0 < end; j0 += TILE) {
+                int64_t j1 = j0 + TILE < end ? j0 + TILE : end;
+                for (int64_t l = l0; l < l1; l++)
+                    for (int64_t j = j0; j < j1; j++)
+                        to[l * stride + j - b] = in_adj[j * width + l];
+            }
         }
     }
 }
@@ -35,31 +42,33 @@ static void LW_T(bits_fill)(int64_t n_rows, int64_t width, int64_t steps, const 
         }
 }
 
-/* Columns of one row that are not zero, and their values (ones: spikes, no values); step s of the panel holds columns
- * s * width ... */
+/* Columns of one row that are not zero, and their values (ones: spikes, no values and no mask); step s of the panel
+ * holds columns s * width ... */
 static int64_t LW_T(columns)(int64_t steps, const void *const *x, bool ones, int64_t row, int64_t width,
     const REAL *restrict mask, const uint64_t *restrict bits, uint32_t *restrict column, REAL *restrict value) {
     int64_t n = 0;
+    if (ones) return bits_list(steps, width, bits, column);
     for (int64_t s = 0; s < steps; s++)
         for (int64_t l0 = 0; l0 < width; l0 += 64)
             for (uint64_t b = *bits++; b; b &= b - 1) {
                 int64_t l = l0 + __builtin_ctzll(b);
                 if (mask && mask[row * width + l] == 0) continue;
                 column[n++] = (uint32_t)(s * width + l);
-                if (!ones) value[n - 1] = ((const REAL *)x[s])[row * width + l];
+                value[n - 1] = ((const REAL *)x[s])[row * width + l];
                 if (mask) value[n - 1] *= mask[row * width + l];
             }
     return n;
 }
 
-/* grad[j] += sum over k of value[k] panel[column[k]][j], first <= j < last of n: sums stay in registers */
-static inline __attribute__((always_inline)) void LW_T(row_block)(int n_vec, bool ones, int64_t n, int64_t n_column,
-    const uint32_t *restrict column, const REAL *restrict value, const REAL *restrict panel, double *restrict grad) {
+/* grad[j] += sum over k of value[k] panel[column[k]][j], j < n: sums stay in registers */
+static inline __attribute__((always_inline)) void LW_T(row_block)(int n_vec, bool ones, int64_t stride,
+    int64_t n_column, const uint32_t *restrict column, const REAL *restrict value, const REAL *restrict panel,
+    double *restrict grad) {
     LW_T(vector) sum[8];
     for (int v = 0; v < n_vec; v++)
         sum[v] = (LW_T(vector)){0};
     for (int64_t k = 0; k < n_column; k++) {
-        const REAL *from = panel + column[k] * n;
+        const REAL *from = panel + column[k] * stride;
         for (int v = 0; v < n_vec; v++) {
             LW_T(vector) term = *(const LW_T(vector) *)(from + v * LANES);
             if (ones)
@@ -73,17 +82,17 @@ static inline __attribute__((always_inline)) void LW_T(row_block)(int n_vec, boo
             grad[v * LANES + i] += (double)sum[v][i];
 }
 
-static inline __attribute__((always_inline)) void LW_T(row_dense)(bool ones, int64_t first, int64_t last, int64_t n,
+static inline __attribute__((always_inline)) void LW_T(row_dense)(bool ones, int64_t n, int64_t stride,
     int64_t n_column, const uint32_t *restrict column, const REAL *restrict value, const REAL *restrict panel,
     double *restrict grad) {
-    int64_t j = first;
-    for (; j + 8 * LANES <= last; j += 8 * LANES)
-        LW_T(row_block)(8, ones, n, n_column, column, value, panel + j, grad + j);
-    for (; j + LANES <= last; j += LANES)
-        LW_T(row_block)(1, ones, n, n_column, column, value, panel + j, grad + j);
-    for (int64_t k = 0; j < last && k < n_column; k++)
-        for (int64_t i = j; i < last; i++)
-            grad[i] += (double)((ones ? 1 : value[k]) * panel[column[k] * n + i]);
+    int64_t j = 0;
+    for (; j + 8 * LANES <= n; j += 8 * LANES)
+        LW_T(row_block)(8, ones, stride, n_column, column, value, panel + j, grad + j);
+    for (; j + LANES <= n; j += LANES)
+        LW_T(row_block)(1, ones, stride, n_column, column, value, panel + j, grad + j);
+    for (int64_t k = 0; j < n && k < n_column; k++)
+        for (int64_t i = j; i < n; i++)
+            grad[i] += (double)((ones ? 1 : value[k]) * panel[column[k] * stride + i]);
 }
 
 /* The same for the listed targets of a sparse row. */
@@ -106,7 +115,7 @@ static void LW_T(row_sparse)(bool ones, int64_t n_edges, const uint32_t *restric
 
 /* Targets in blocks, so that the panel's part of a block stays in the second cache while some rows pass over it. */
 static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int64_t width, int64_t steps,
-    const sweep_grad *g, const REAL *panel, double *grad) {
+    const sweep_grad *g, const sweep_panel *panel, double *grad) {
     int64_t words = (width + 63) / 64, most = steps * width, found[CHUNK];
     for (int64_t r0 = 0; r0 < proj->n_rows; r0 += CHUNK) {
         int64_t r1 = r0 + CHUNK < proj->n_rows ? r0 + CHUNK : proj->n_rows;
@@ -114,21 +123,23 @@ static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int
             found[r - r0] = LW_T(columns)(steps, g->x, ones, r, width, g->mask, g->bits + r * steps * words,
                 g->column + (r - r0) * most, (REAL *)g->value + (r - r0) * most);
         for (int64_t j = 0; j < n; j += 8 * LANES) {
-            int64_t end = j + 8 * LANES < n ? j + 8 * LANES : n;
+            int64_t here = j + 8 * LANES < n ? 8 * LANES : n - j;
+            int64_t stride = panel->block < n ? here : n;
+            const REAL *from = (const REAL *)panel->adj + (panel->block < n ? j * panel->room * width : j);
             for (int64_t r = r0; r < r1; r++) {
                 const uint32_t *column = g->column + (r - r0) * most;
                 const REAL *value = (const REAL *)g->value + (r - r0) * most;
                 if (ones)
-                    LW_T(row_dense)(true, j, end, n, found[r - r0], column, NULL, panel, grad + r * n);
+                    LW_T(row_dense)(true, here, stride, found[r - r0], column, NULL, from, grad + r * n + j);
                 else
-                    LW_T(row_dense)(false, j, end, n, found[r - r0], column, value, panel, grad + r * n);
+                    LW_T(row_dense)(false, here, stride, found[r - r0], column, value, from, grad + r * n + j);
             }
         }
     }
 }
 
 static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, bool ones, int64_t n, int64_t width,
-    int64_t steps, const sweep_grad *g, const REAL *panel, double *grad) {
+    int64_t steps, const sweep_grad *g, const sweep_panel *panel, double *grad) {
     int64_t words = (width + 63) / 64;
     LW_T(bits_fill)(proj->n_rows, width, steps, g->x, g->list, g->n, g->bits);
     if (proj->dense) {
@@ -141,7 +152,7 @@ static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, bo
             n_column = LW_T(columns)(
                 steps, g->x, ones, row, width, g->mask, g->bits + row * steps * words, g->column, g->value);
         if (n_column > 0) LW_T(row_sparse)
-        (ones, end - begin, proj->target + begin, n, n_column, g->column, g->value, panel, grad + begin);
+        (ones, end - begin, proj->target + begin, n, n_column, g->column, g->value, panel->adj, grad + begin);
     }
 }
 

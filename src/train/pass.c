@@ -165,6 +165,7 @@ lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, 
     LW_TRY_TO(rates_create(&spec->loss, net, n_steps, p->width, spec->precision, &p->rates), agree);
 agree:
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
+    options.no_checksum = true;
     options.precision = spec->precision;
     options.width = (int32_t)p->width;
     options.surrogate = spec->surrogate;

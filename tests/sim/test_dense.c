@@ -124,13 +124,20 @@ static void dot_of(lw_tape *tape, const double *v, int64_t n, double *out) {
 TEST(a_compact_surrogate_changes_no_gradient) {
     lw_comm *world = NULL;
     CHECK_OK(lw_comm_start(NULL, NULL, &world));
-    enum { SIZE = 37, MOST = 31 };
-    static const int32_t widths[] = {6, 19, MOST}; /* lanes that fill no vector, one and a rest, three and a rest */
-    lw_net *net = net_make(world, SIZE, 0.5, LW_F64);
+    enum { MOST = 67 };
+    /* lanes that fill no vector, one and a rest, a word of bits and a rest; rows and targets that fill no block, one of
+     * rows and a rest, one of targets and a rest */
+    static const int32_t widths[] = {6, 19, MOST}, sizes[] = {37, 530, 140};
+    lw_net *net = NULL;
     lw_theta *theta = NULL;
-    CHECK_OK(lw_theta_create(net, &theta));
     for (int kind = 0; kind < 6; kind++)
         for (int wide = 0; wide < 2; wide++) {
+            if (kind % 2 == 0 && wide == 0) {
+                lw_theta_destroy(&theta);
+                lw_net_destroy(&net);
+                net = net_make(world, sizes[kind / 2], 0.5, LW_F64);
+                CHECK_OK(lw_theta_create(net, &theta));
+            }
             lw_sim_options options = lw_sim_options_default();
             lw_sim *sim = NULL;
             lw_tape *tape = NULL;
@@ -141,7 +148,7 @@ TEST(a_compact_surrogate_changes_no_gradient) {
                 x[i] = drive(i / (INPUTS * width), i / width % INPUTS, i % width, 0.4);
             options.width = width;
             options.surrogate =
-                (lw_surrogate){kind % 2 ? LW_SURROGATE_BOXCAR : LW_SURROGATE_TRIANGLE, wide ? 0.01 : 5, 1};
+                (lw_surrogate){kind % 2 ? LW_SURROGATE_BOXCAR : LW_SURROGATE_TRIANGLE, wide ? 0.01 : 20, 1};
             CHECK_OK(lw_sim_create(net, &options, &sim));
             CHECK_OK(lw_tape_create(sim, STEPS, theta, &tape));
             CHECK_OK(lw_sim_feed(sim, 0, 0, x, STEPS, INPUTS));
