@@ -2,7 +2,7 @@
 . "$(dirname "$0")/support.sh"
 jobs=$LAPWING_SOURCE/jobs
 # without data: the file is read to the end, and what is missing is data and nothing else
-for job in mnist-rows/rows psmnist/psmnist nmnist/nmnist spoken-digits/spoken-digits series/laser series/wind series/stock; do
+for job in mnist-rows/rows psmnist/psmnist nmnist/nmnist nmnist-conv/nmnist-conv spoken-digits/spoken-digits series/laser series/wind series/stock; do
     ranks 1 run "$jobs/$job.yaml" --out out
     [ "$status" -ne 0 ] || fail "$job: status 0 without data"
     grep -q "data/.*: No such file" log || { fail "$job: not refused for its data"; sed 's/^/    /' log >&2; }
