@@ -52,6 +52,18 @@ import csv
 below, above = ([float(row["loss"]) for row in csv.DictReader(open("descent%s/metrics.csv" % part))] for part in ("0.95", "1.05"))
 assert below[-1] == min(below) and below[-1] < 0.5 * below[0] and above[-1] > 10 * above[0]
 PY
+# a network with dropout is measured whole, as in evaluation: nothing is dropped
+for matrix in hessian gauss_newton; do
+    for drop in 0 0.5; do
+        ranks 2 sharpness "$job" --out "drop$drop$matrix" --quiet --samples 5 --set projections.2.dropout=$drop --set "sharpness={matrix: $matrix, eigenvalues: 1, steps: 4}"
+        expect_status 0 "$matrix with dropout $drop"
+    done
+    python3 - "drop0$matrix/summary.json" "drop0.5$matrix/summary.json" <<'PY' || fail "dropout changes the eigenvalues of $matrix"
+import json, sys
+a, b = (json.load(open(f))["sharpness"] for f in sys.argv[1:])
+assert a["eigenvalues"] == b["eigenvalues"] and a["loss"] == b["loss"] > 0
+PY
+done
 for n in 1 3; do
     ranks $n sharpness "$job" --out bad --samples 100000; expect_status 2 "too many samples"
     equal "$(grep -c '^lapwing: .*100000 samples asked, allowed are 1 to' log)" 1 "lines for too many samples"
