@@ -73,11 +73,12 @@ typedef struct lw_layout {
 
 /** Windows of a convolution or a pooling. Neurons are numbered channel by channel, row by row: index = (channel *
  * height
- * + y) * width + x. Target (c, y, x) has the sources with rows y stride - padding .. + kernel - 1, columns likewise,
- * that exist, of all channels or of channel c. */
+ * + y) * width + x. Target (c, y, x) has the sources with rows y stride - padding + k dilation, 0 <= k < kernel,
+ * columns likewise, that exist, of all channels or of channel c. */
 typedef struct lw_window {
     int32_t in[3], out[3];                    /* channels, height, width */
     int32_t kernel[2], stride[2], padding[2]; /* height, width */
+    int32_t dilation[2];                      /* rows (columns) from one entry of the kernel to the next; 0: 1 */
     int32_t only;                             /* 1 + the one entry (row * kernel[1] + column) of the kernel that
                                                  makes synapses; 0: all do */
     bool same_channel;                        /* pooling: in[0] = out[0] */

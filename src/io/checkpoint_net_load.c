@@ -208,7 +208,10 @@ static lw_err window_read(const load *l, const char *group, lw_window *w) {
     memcpy(w->padding, side + 10, sizeof w->padding);
     w->same_channel = side[12] != 0;
     w->shared = true;
-    return LW_OK;
+    path = checkpoint_at("%s/window_dilation", group);
+    if (!lw_h5_reader_has(l->r, path.text)) return LW_OK;
+    LW_TRY(checkpoint_shape_check(l->r, path.text, 2, 1));
+    return lw_h5_reader_array(l->r, path.text, H5T_NATIVE_INT32, 0, 2, w->dilation);
 }
 
 static lw_err proj_read(load *l, int32_t i) {

@@ -190,6 +190,14 @@ static lw_err window_save(saving *s) {
     memcpy(side + 10, w->padding, sizeof w->padding);
     side[12] = w->same_channel;
     lw_slab mine = lw_slab_range(CHECKPOINT_WINDOW, lw_comm_rank(s->comm), lw_comm_size(s->comm));
+    LW_TRY(lw_h5_writer_array(s->w, &array, side + mine.lo));
+    if (w->dilation[0] <= 1 && w->dilation[1] <= 1) return LW_OK;
+    path = checkpoint_at("%s/window_dilation", s->group.text);
+    array.n = 2;
+    array.about = "rows and columns from one entry of the shared kernel to the next; 1 where there is no such list";
+    for (int d = 0; d < 2; d++)
+        side[d] = w->dilation[d] > 0 ? w->dilation[d] : 1;
+    mine = lw_slab_range(array.n, lw_comm_rank(s->comm), lw_comm_size(s->comm));
     return lw_h5_writer_array(s->w, &array, side + mine.lo);
 }
 

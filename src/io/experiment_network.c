@@ -306,8 +306,8 @@ static lw_err projection(reader *r, const yaml_tree_node *map, int32_t pre, int3
 
 lw_err experiment_network(reader *r) {
     static const char *const keys[] = {"name", "from", "to", "rule", "weight", "delay", "port", "learn", "kernel",
-        "stride", "padding", "learn_delay", "delay_max", "autapses", "multapses", "zero_mean", "p", "radius", "file",
-        "edge_population", "symmetric", "weight_in", "synapse", "dropout", NULL};
+        "stride", "padding", "dilation", "learn_delay", "delay_max", "autapses", "multapses", "zero_mean", "p",
+        "radius", "file", "edge_population", "symmetric", "weight_in", "synapse", "dropout", NULL};
     lw_experiment *x = r->x;
     const yaml_tree_node *pops = yaml_get(r->root, "populations"), *projs = yaml_get(r->root, "projections");
     if (!pops) return LW_FAIL(LW_EUSE, "%s:%d: missing key \"populations\"", r->root->file, r->root->line);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * experiment_window.c: shapes of populations, and the keys of projections with windows: kernel, stride, padding.
+ * experiment_window.c: shapes of populations, and the keys of projections with windows: kernel, stride, padding,
+ * dilation.
  */
 #include "experiment.h"
 
@@ -46,11 +47,11 @@ static lw_err sides(const yaml_tree_node *map, const char *key, int64_t low, int
 }
 
 lw_err experiment_window_keys(const yaml_tree_node *map) {
-    static const char *const keys[] = {"kernel", "stride", "padding"};
+    static const char *const keys[] = {"kernel", "stride", "padding", "dilation"};
     const char *rule = "";
     LW_TRY(yaml_text(map, "rule", true, &rule));
     if (!strcmp(rule, "conv2d") || !strcmp(rule, "local2d") || strstr(rule, "_pool")) return LW_OK;
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (yaml_get(map, keys[i]))
             return yaml_fail(yaml_get(map, keys[i]),
                 "windows only with the rules conv2d, local2d, sum_pool, average_pool, max_pool");
@@ -72,6 +73,7 @@ lw_err experiment_window(reader *r, const yaml_tree_node *map, const char *name,
     for (int i = 0; i < 2; i++)
         w->stride[i] = w->same_channel ? w->kernel[i] : 1;
     LW_TRY(sides(map, "stride", 1, w->stride));
+    LW_TRY(sides(map, "dilation", 1, w->dilation));
     return sides(map, "padding", 0, w->padding);
 }
 

@@ -335,7 +335,8 @@ static uint64_t hash_proj(uint64_t h, const lw_projection_spec *proj) {
     if (proj->rule == LW_RULE_WINDOW) {
         const lw_window *w = &proj->window;
         int64_t part[] = {w->in[0], w->in[1], w->in[2], w->out[0], w->out[1], w->out[2], w->kernel[0], w->kernel[1],
-            w->stride[0], w->stride[1], w->padding[0], w->padding[1], w->same_channel | w->shared << 1, w->only};
+            w->stride[0], w->stride[1], w->padding[0], w->padding[1], w->same_channel | w->shared << 1, w->only,
+            w->dilation[0], w->dilation[1]};
         h = hash_bytes(h, part, sizeof part);
     }
     double value[] = {proj->p, proj->p_out, proj->weight_in, proj->radius};

@@ -155,6 +155,9 @@ TEST(faults_name_place_and_remedy) {
                  "  - {from: A, to: A, rule: sum_pool}\n",
         "projections[0].rule", "key kernel");
     refused(HEAD "populations:\n  A: {model: relay, shape: [1, 4, 4]}\nprojections:\n"
+                 "  - {from: A, to: A, rule: conv2d, kernel: 3, padding: 1, dilation: 0}\n",
+        "projections[0].dilation", "a whole number from 1");
+    refused(HEAD "populations:\n  A: {model: relay, shape: [1, 4, 4]}\nprojections:\n"
                  "  - {from: A, to: A, rule: conv2d, kernel: [3, 3, 3]}\n",
         "projections[0].kernel", "[height, width]");
     refused(HEAD

@@ -47,7 +47,9 @@ static void against_loops(const lw_comm *world, bool shared, bool pool) {
                 for (int from = 0; from < w->in[0]; from++)
                     for (int r = 0; r < w->kernel[0]; r++)
                         for (int k = 0; k < w->kernel[1]; k++) {
-                            int row = y * w->stride[0] - w->padding[0] + r, col = x * w->stride[1] - w->padding[1] + k;
+                            int by[2] = {w->dilation[0] ? w->dilation[0] : 1, w->dilation[1] ? w->dilation[1] : 1};
+                            int row = y * w->stride[0] - w->padding[0] + r * by[0];
+                            int col = x * w->stride[1] - w->padding[1] + k * by[1];
                             if (row < 0 || row >= w->in[1] || col < 0 || col >= w->in[2] || (pool && from != c))
                                 continue;
                             int64_t target = (c * w->out[1] + y) * w->out[2] + x;
@@ -100,6 +102,23 @@ TEST(synapses_of_windows) {
     proj.window.kernel[0] = 4;
     proj.window.padding[0] = 1;
     against_loops(world, false, true);
+    proj.window =
+        (lw_window){.in = {CO, 6, 9}, .out = {CO, 3, 3}, .kernel = {2, 2}, .stride = {2, 4}, .padding = {1, 2}};
+    proj.window.dilation[0] = 3, proj.window.dilation[1] = 4;
+    proj.window.same_channel = true;
+    pop[0].size = CO * 54;
+    against_loops(world, false, true);
+    good(); /* a kernel with gaps that is longer than the grid is wide */
+    proj.window.shared = true;
+    proj.window.out[2] = 2;
+    proj.window.dilation[0] = 2, proj.window.dilation[1] = 5;
+    proj.window.padding[0] = 3, proj.window.padding[1] = 1;
+    proj.window.out[1] = 4;
+    proj.window.stride[1] = 1;
+    pop[1].size = CO * 4 * 2;
+    against_loops(world, true, false);
+    proj.learn = true; /* the entries are found again from the synapses */
+    against_loops(world, true, false);
     lw_comm_stop(&world);
 }
 
@@ -170,6 +189,9 @@ TEST(refused) {
     good();
     proj.window.padding[1] = 2;
     CHECK_FAILS(lw_net_create(world, &spec, &net), LW_EUSE, "padding below the kernel");
+    good();
+    proj.window.dilation[0] = 3;
+    CHECK_FAILS(lw_net_create(world, &spec, &net), LW_EUSE, "1 x 3 places");
     good();
     proj.window.shared = proj.learn = proj.learn_delay = true;
     proj.delay_max = 4;

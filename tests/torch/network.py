@@ -273,12 +273,13 @@ class Projection:
         if learned and "window" in group:  # synapses share the entries of a kernel
             w = group["window"][...].astype(int)
             ci, hi, wi, co, ho, wo, kh, kw, sy, sx, py, px = w[:12]
-            row = source // wi % hi - (target // wo % ho * sy - py)
-            column = source % wi - (target % wo * sx - px)
+            dy, dx = group["window_dilation"][...].astype(int) if "window_dilation" in group else (1, 1)
+            row = (source // wi % hi - (target // wo % ho * sy - py)) // dy
+            column = (source % wi - (target % wo * sx - px)) // dx
             kernel = torch.zeros(co, ci, kh, kw, dtype=F)
             kernel[target // (ho * wo), source // (hi * wi), row, column] = self.weight
             self.weight = kernel
-            self.window = (ci, hi, wi), (sy, sx), (py, px)
+            self.window = (ci, hi, wi), (sy, sx), (py, px), (int(dy), int(dx))
         if learned:
             self.weight.requires_grad_()
         delay = np.broadcast_to(group["lag" if "lag" in group else "delay"][...], (n,))
@@ -303,8 +304,8 @@ class Projection:
     def bring(self, z, matrix):
         if self.window is None:
             return z @ matrix.T
-        shape, stride, padding = self.window
-        return torch.nn.functional.conv2d(z.reshape(len(z), *shape), self.weight, stride=stride, padding=padding).flatten(1)
+        shape, stride, padding, dilation = self.window
+        return torch.nn.functional.conv2d(z.reshape(len(z), *shape), self.weight, stride=stride, padding=padding, dilation=dilation).flatten(1)
 
 
 class Network:

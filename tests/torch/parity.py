@@ -203,6 +203,7 @@ GROUPS = {
         "sum pooling, recurrent, reset full": conv("sum_pool", "sum_pool", True, train=FULL),
         "delays": conv(second="max_pool", recurrent=True, delay="2 ms"),
         "stride, rectangular kernel, less padding": conv(window={"kernel": [3, 2], "stride": [1, 2], "padding": [1, 0]}, middle=(4, 8, 4)),
+        "dilation": conv(window={"kernel": [3, 2], "dilation": [2, 3], "padding": [2, 1]}, middle=(4, 8, 7)),
     },
     "surrogates": {
         f"{kind}, {reset}": case(**CUBA, rec={}, delay="uniform(1 ms, 4 ms)",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A small network with learned convolutions for the tests: 2 x 6 x 5 -> 3 x 6 x 4 (recurrent by a convolution too) ->
- * 2 x 3 x 2 -> three read-out units; strides, padding, several channels; and data for it.
+ * 2 x 3 x 2 -> three read-out units; strides, padding, dilation, several channels; and data for it.
  */
 #ifndef LAPWING_TEST_CONV_NET_H
 #define LAPWING_TEST_CONV_NET_H
@@ -54,7 +54,12 @@ static __attribute__((unused)) lw_err conv_net(
             .pre = 1,
             .post = 1,
             .delay = lw_dist_number(1),
-            .window = {.in = {3, 6, 4}, .out = {3, 6, 4}, .kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}}},
+            .window = {.in = {3, 6, 4},
+                .out = {3, 6, 4},
+                .kernel = {3, 3},
+                .stride = {1, 1},
+                .padding = {2, 1},
+                .dilation = {2, 1}}},
         {.name = "c",
             .pre = 1,
             .post = 3,
