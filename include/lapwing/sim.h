@@ -401,21 +401,24 @@ lw_err lw_tape_hessian(
  */
 typedef enum lw_feedback {
     LW_FEEDBACK_SYMMETRIC, /* the weights of the projections onto the read-out */
-    LW_FEEDBACK_RANDOM     /* normal numbers, a function of (seed, neuron, unit) */
+    LW_FEEDBACK_RANDOM,    /* normal numbers, a function of (seed, neuron, unit) */
+    LW_FEEDBACK_ADAPTIVE   /* symmetric ones plus lw_eprop_part times the random ones */
 } lw_feedback;
 typedef struct lw_eprop_spec {
     int32_t readout; /* population: graded, linear; what shapes its answer is alike in all units, not learned */
     lw_feedback feedback;
-    double scale; /* random: standard deviation of the feedback weights; 0: 1 / sqrt(units) */
+    double scale; /* random and adaptive: standard deviation of the feedback weights; 0: 1 / sqrt(units) */
     uint64_t seed;
 } lw_eprop_spec;
 typedef struct lw_eprop lw_eprop;
 /** Traces for all that is learned on a tape that has recorded nothing yet (any kind; borrowed). Learned populations
- * want a projection onto the read-out, of one port and delay; with random feedback they may do without (delay 1, port
- * of any other). Learned delays are refused. Memory does not depend on the number of steps: per lane and synapse onto a
- * population the states of its model and of the read-out's. **Collective**. */
+ * want a projection onto the read-out, of one port and delay; with random or adaptive feedback they may do without
+ * (delay 1, port of any other). Learned delays are refused. Memory does not depend on the number of steps: per lane and
+ * synapse onto a population the states of its model and of the read-out's. **Collective**. */
 lw_err lw_eprop_create(lw_tape *tape, const lw_theta *theta, const lw_eprop_spec *spec, lw_eprop **out) LW_MUST_CHECK;
 void lw_eprop_destroy(lw_eprop **eprop);
+/** How much of the random numbers adaptive feedback has from now on; 1 at first. **Local**, the same on all ranks. */
+void lw_eprop_part(lw_eprop *eprop, double part);
 /** Run n_steps from the engine's present state with traces, grad [theta->n_local] +=. seed->seed is asked for the
  * read-out (steps ascending, some twice) and for learned populations, whose derivative (a rate penalty) counts at the
  * neuron itself; seed->first: traces begin there. Windows and `ready` are not looked at. **Collective**. */

@@ -170,6 +170,9 @@ typedef struct lw_train_spec {
     /* eprop: see lw_eprop_spec; the seed is that of the training */
     lw_feedback feedback;
     double feedback_scale;
+    /* adaptive: by which fraction (0 to below 1) the feedback weights come nearer to those onto the read-out with every
+     * update; lw_trainer_state.updates says how many there were. Elsewhere (lw_gradient_run) there were none */
+    double feedback_decay;
     /* > 0: bytes that the tapes of a process may take. Where a whole sequence does not fit, it is recorded in segments
      * and each is run twice (lw_tape_create_segments) */
     int64_t memory;

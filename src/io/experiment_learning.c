@@ -16,11 +16,11 @@ static lw_err truncation(const yaml_tree_node *map, lw_train_spec *t) {
     return yaml_int(node, "stride", false, 1, t->window, &t->stride);
 }
 
-/* bptt, forward, eprop, or {eprop: {feedback, scale}} */
+/* bptt, forward, eprop, or {eprop: {feedback, scale, decay}} */
 static lw_err gradient(const yaml_tree_node *map, lw_train_spec *t) {
     static const char *const methods[] = {"bptt", "eprop", "forward", NULL}, *const keys[] = {
-                                                                                 "feedback", "scale", NULL};
-    static const char *const feedbacks[] = {"symmetric", "random", NULL};
+                                                                                 "feedback", "scale", "decay", NULL};
+    static const char *const feedbacks[] = {"symmetric", "random", "adaptive", NULL};
     const yaml_tree_node *node = yaml_get(map, "gradient");
     int method = LW_GRADIENT_BPTT, feedback = LW_FEEDBACK_SYMMETRIC;
     if (!node || node->kind == YAML_SCALAR) {
@@ -34,7 +34,11 @@ static lw_err gradient(const yaml_tree_node *map, lw_train_spec *t) {
         LW_TRY(yaml_choice(eprop, "feedback", false, feedbacks, &feedback));
         LW_TRY(yaml_real(eprop, "scale", false, "", 1e-12, 1e12, &t->feedback_scale));
         if (yaml_get(eprop, "scale") && feedback == LW_FEEDBACK_SYMMETRIC)
-            return yaml_fail(yaml_get(eprop, "scale"), "a scale only with feedback: random");
+            return yaml_fail(yaml_get(eprop, "scale"), "a scale only with feedback: random or adaptive");
+        if (yaml_get(eprop, "decay") && feedback != LW_FEEDBACK_ADAPTIVE)
+            return yaml_fail(yaml_get(eprop, "decay"), "a decay only with feedback: adaptive");
+        t->feedback_decay = feedback == LW_FEEDBACK_ADAPTIVE ? 1e-3 : 0;
+        LW_TRY(yaml_real(eprop, "decay", false, "", 0, 0.999999, &t->feedback_decay));
     }
     t->gradient = (lw_gradient_method)method;
     t->feedback = (lw_feedback)feedback;

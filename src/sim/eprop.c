@@ -70,10 +70,9 @@ static lw_err path_find(const lw_eprop *e, eprop_pop *q) {
         }
     }
     lw_comm_max_i64(lw_net_comm(sim->net), range, 2);
-    LW_CHECK(found > 0 || e->spec.feedback == LW_FEEDBACK_RANDOM, LW_EUSE,
+    LW_CHECK(found > 0 || e->spec.feedback != LW_FEEDBACK_SYMMETRIC, LW_EUSE,
         "eprop: something is learned at population %s, which has no projection onto the read-out %s; allowed is that "
-        "with "
-        "feedback: random",
+        "with feedback: random or adaptive",
         name, readout);
     LW_CHECK(ports == 0 && (range[0] < 0 || range[0] == -range[1]), LW_EUSE,
         "eprop: population %s reaches the read-out %s by several ports or delays, allowed is one", name, readout);
@@ -125,7 +124,7 @@ static lw_err room_take(lw_eprop *e) {
     LW_TRY(sweep_take(
         m, sim->pop[e->spec.readout].view.n_local * columns, sim->real_size, "learning signals", &e->shifted));
     LW_TRY(sweep_take(m, n_net * columns, sim->real_size, "learning signals", &e->local));
-    if (e->spec.feedback == LW_FEEDBACK_SYMMETRIC) {
+    if (e->spec.feedback != LW_FEEDBACK_RANDOM) {
         LW_TRY(sweep_take(m, n_slots * columns, sim->real_size, "learning signals", &e->slots));
         LW_TRY(sweep_take(m, n_slots * columns, sim->real_size, "learning signals", &e->compact));
     }
@@ -215,7 +214,7 @@ static lw_err room_local(lw_eprop *e, double *param) {
     LW_TRY(sweep_tied_plan(e->sim, e->theta, &e->memory, &e->tied));
     for (int32_t i = 0; i < e->n_pop; i++) {
         LW_TRY(eprop_groups(e, &e->pop[i]));
-        if (!e->pop[i].is_readout && e->spec.feedback == LW_FEEDBACK_RANDOM) LW_TRY(feedback_draw(e, &e->pop[i]));
+        if (!e->pop[i].is_readout && e->spec.feedback != LW_FEEDBACK_SYMMETRIC) LW_TRY(feedback_draw(e, &e->pop[i]));
     }
     LW_TRY(room_take(e));
     return readout_take(e, param);
@@ -259,6 +258,7 @@ lw_err lw_eprop_create(lw_tape *tape, const lw_theta *theta, const lw_eprop_spec
     e->sim = tape->sim;
     e->theta = theta;
     e->spec = *spec;
+    e->part = 1;
     e->chunk = tape->segments ? tape->segments->length : tape->max_steps;
     LW_TRY_TO(lw_comm_agree(comm, build(e)), failed);
     *out = e;
@@ -273,6 +273,10 @@ void lw_eprop_destroy(lw_eprop **eprop) {
     sweep_release(&(*eprop)->memory);
     lw_free(*eprop);
     *eprop = NULL;
+}
+
+void lw_eprop_part(lw_eprop *eprop, double part) {
+    if (eprop->spec.feedback == LW_FEEDBACK_ADAPTIVE) eprop->part = part;
 }
 
 int64_t lw_eprop_bytes(const lw_eprop *eprop) {
@@ -338,10 +342,8 @@ static void signals_make(lw_eprop *e) {
     lw_sim *sim = e->sim;
     size_t row = (size_t)(e->chunk * sim->width) * sim->real_size;
     memset(e->local, 0, (size_t)lw_net_n_local(sim->net) * row);
-    if (e->spec.feedback == LW_FEEDBACK_SYMMETRIC) {
-        signals_symmetric(e);
-        return;
-    }
+    if (e->spec.feedback != LW_FEEDBACK_RANDOM) signals_symmetric(e);
+    if (e->spec.feedback == LW_FEEDBACK_SYMMETRIC) return;
     for (int32_t i = 0; i < e->n_pop; i++) {
         const eprop_pop *q = &e->pop[i];
         const lw_pop_view *v = &sim->pop[q->pop].view;

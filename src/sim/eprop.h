@@ -39,7 +39,7 @@ typedef struct eprop_pop {
     int32_t port;     /* of the read-out */
     int32_t delay;    /* steps to the read-out */
     void **coef;      /* [n_coef] real [cells]; NULL: one number each, the engine's */
-    double *feedback; /* random: [n_local][units] */
+    double *feedback; /* random and adaptive: [n_local][units] */
     int32_t n_groups;
     eprop_group *group;
 } eprop_pop;
@@ -49,6 +49,7 @@ struct lw_eprop {
     lw_sim *sim;
     const lw_theta *theta;
     lw_eprop_spec spec;
+    double part; /* of the random feedback; 1 unless it is adaptive */
     sweep_memory memory;
     sweep_grad tied;                  /* of tied weights only: gradients by synapse */
     int64_t chunk, units, reach;      /* steps recorded at a time; read-out units; largest delay to the read-out */

@@ -44,7 +44,7 @@ static void LW_T(feed_back)(const lw_eprop *e, const eprop_pop *q, int64_t n, RE
     for (int64_t j = 0; j < n; j++)
         for (int64_t k = 0; k < e->units; k++) {
             const REAL *delta = (const REAL *)e->delta + k * from + q->delay * W;
-            REAL b = (REAL)q->feedback[j * e->units + k];
+            REAL b = (REAL)(e->part * q->feedback[j * e->units + k]);
             for (int64_t i = 0; i < row; i++)
                 signal[j * row + i] += b * delta[i];
         }

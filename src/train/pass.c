@@ -79,6 +79,8 @@ static lw_err method_check(const lw_train_spec *spec, const lw_theta *theta) {
         "steps and keep no record of them");
     LW_CHECK(spec->feedback_scale >= 0, LW_EUSE, "the scale of the feedback is %g, allowed are numbers from 0",
         spec->feedback_scale);
+    LW_CHECK(spec->feedback_decay >= 0 && spec->feedback_decay < 1, LW_EUSE,
+        "the decay of the feedback is %g, allowed are 0 to below 1", spec->feedback_decay);
     return LW_OK;
 }
 
@@ -267,6 +269,7 @@ static lw_err eprop_gradient(pass *p, double *grad) {
     lw_sim_reset(p->sim);
     LW_TRY(lw_sim_feed(
         p->sim, p->spec.input_pop, p->spec.input_port, p->batch->x, p->n_steps, p->batch->source->n_channels));
+    lw_eprop_part(p->eprop, pow(1 - p->spec.feedback_decay, (double)p->updates));
     return lw_eprop_run(p->eprop, p->n_steps, &seed, grad);
 }
 

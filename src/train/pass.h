@@ -31,6 +31,7 @@ typedef struct pass {
     batch **piece;         /* [n_pieces] */
     batch *batch;          /* the piece in work */
     int64_t k;             /* its number */
+    int64_t updates;       /* before this batch, for adaptive feedback */
     int64_t epoch;         /* of dropout masks, which are drawn for a forward run with derive */
     loss_work *loss;
     rates *rates;

@@ -178,6 +178,7 @@ static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
     for (int i = 0; i < t->n_team; i++) {
         pass *p = t->team[i];
         p->epoch = t->state.epoch;
+        p->updates = t->state.updates;
         int64_t begin = t->state.batch_in_epoch * t->spec.batch + pass_place(p);
         for (int64_t k = 0; k < p->n_pieces * p->width; k++)
             p->sample[k] = order_sample(t->order, t->state.epoch, begin + k);

@@ -382,8 +382,12 @@ TEST(training_section) {
     refused(TRAIN "truncate: -1}\n", "train.truncate: found \"-1\"", "0 to");
     refused(TRAIN "gradient: rtrl}\n", "train.gradient: found \"rtrl\"", "bptt, eprop, forward");
     refused(TRAIN "gradient: {forward: 1}}\n", "train.gradient", "bptt, eprop, forward, or");
-    refused(TRAIN "gradient: {eprop: {feedback: adaptive}}}\n", "train.gradient.eprop.feedback: found \"adaptive\"",
-        "symmetric, random");
+    refused(TRAIN "gradient: {eprop: {feedback: learned}}}\n", "train.gradient.eprop.feedback: found \"learned\"",
+        "symmetric, random, adaptive");
+    refused(TRAIN "gradient: {eprop: {feedback: random, decay: 0.1}}}\n", "train.gradient.eprop.decay",
+        "feedback: adaptive");
+    refused(
+        TRAIN "gradient: {eprop: {feedback: adaptive, decay: 1}}}\n", "train.gradient.eprop.decay: found \"1\"", "");
     refused(TRAIN "gradient: {eprop: {scale: 2}}}\n", "train.gradient.eprop.scale", "feedback: random");
     refused(
         TRAIN "gradient: {eprop: {feedback: random, scale: -1}}}\n", "train.gradient.eprop.scale: found \"-1\"", "");

@@ -354,7 +354,7 @@ TEST(eprop_is_its_definition) {
     lw_comm *self = NULL;
     CHECK_OK(lw_comm_self(&self));
     static by_hand h;
-    for (int feedback = LW_FEEDBACK_SYMMETRIC; feedback <= LW_FEEDBACK_RANDOM; feedback++) {
+    for (int feedback = LW_FEEDBACK_SYMMETRIC; feedback <= LW_FEEDBACK_ADAPTIVE; feedback++) {
         problem p = {.toy = {.n_steps = STEPS, .per_step = true}, .spec = toy_train()};
         p.source = toy_source(&p.toy, SAMPLES, true);
         p.spec.feedback = (lw_feedback)feedback;
@@ -373,9 +373,10 @@ TEST(eprop_is_its_definition) {
         int64_t first = lw_net_pop(whole, 1).gid_begin;
         for (int j = 0; j < N_HID; j++)
             for (int k = 0; k < N_OUT; k++)
-                h.b[j][k] = feedback ? 0.7 * lw_rng_normal(p.spec.seed, LW_PURPOSE_FEEDBACK, (uint64_t)(first + j),
-                                                 (uint64_t)k, 0)
-                                     : h.w[2][j][k];
+                h.b[j][k] = (feedback != LW_FEEDBACK_RANDOM ? h.w[2][j][k] : 0) +
+                            (feedback == LW_FEEDBACK_SYMMETRIC ? 0
+                                                               : 0.7 * lw_rng_normal(p.spec.seed, LW_PURPOSE_FEEDBACK,
+                                                                           (uint64_t)(first + j), (uint64_t)k, 0));
         double largest = 0, spikes = 0;
         for (int64_t l = 0; l < SAMPLES && g.theta; l++) {
             float x[STEPS * N_IN];
@@ -445,7 +446,7 @@ TEST(eprop_trains) {
     lw_comm *world = world_start(), *self = NULL;
     int size = lw_comm_size(world);
     CHECK_OK(lw_comm_self(&self));
-    for (int feedback = LW_FEEDBACK_SYMMETRIC; feedback <= LW_FEEDBACK_RANDOM; feedback++) {
+    for (int feedback = LW_FEEDBACK_SYMMETRIC; feedback <= LW_FEEDBACK_ADAPTIVE; feedback++) {
         double first;
         lw_metrics m = trained(world, size == 4 ? 2 : 1, 1, (lw_feedback)feedback, 0, 60, &first, NULL);
         CHECK(first > 0.8);
@@ -499,6 +500,47 @@ TEST(the_trainer_steps_along_it) {
         CHECK(i % 2 ? differs > 1e-6 : differs == 0);
         free(x);
         lw_gradient_free(&g), lw_gradient_free(&plain);
+        lw_trainer_destroy(&trainer);
+        problem_end(&p);
+    }
+    lw_comm_stop(&world);
+}
+
+/* Adaptive feedback depends on the number of updates alone, which checkpoints hold: gradients are linear in it. */
+TEST(feedback_adapts) {
+    lw_comm *world = world_start();
+    static const int64_t updates[] = {0, 1, 7};
+    for (int i = 0; i < 3; i++) {
+        problem p = {.toy = {.n_steps = 40, .per_step = true}, .spec = toy_train()};
+        lw_trainer *trainer = NULL;
+        lw_gradient g[2] = {{0}};
+        p.source = toy_source(&p.toy, 12, true);
+        p.spec.batch = 12;
+        p.spec.epochs = 1;
+        p.spec.optimizer = (lw_optimizer_spec){.kind = LW_OPTIMIZER_SGD, .lr = 0.5, .lr_param_scale = 1};
+        p.spec.gradient = LW_GRADIENT_EPROP;
+        p.spec.feedback_decay = 0.3;
+        CHECK_OK(lw_grid_create(world, lw_comm_size(world) == 4 ? 2 : 1, &p.grid));
+        p.net = looped(p.grid->part);
+        for (int k = 0; k < 2; k++) {
+            p.spec.feedback = k ? LW_FEEDBACK_RANDOM : LW_FEEDBACK_SYMMETRIC;
+            CHECK_OK(lw_gradient_run(p.grid, p.net, &p.spec, &p.source, 12, &g[k]));
+        }
+        p.spec.feedback = LW_FEEDBACK_ADAPTIVE;
+        CHECK_OK(lw_trainer_create(p.grid, p.net, &p.spec, &p.source, &trainer));
+        lw_trainer_state_get(trainer)->updates = updates[i];
+        CHECK_OK(lw_trainer_run(trainer, NULL, NULL));
+        CHECK_INT(lw_trainer_state_get(trainer)->updates, updates[i] + 1);
+        double *x = calloc((size_t)g[0].theta->n_local + 1, sizeof *x), part = pow(0.7, (double)updates[i]);
+        lw_theta_get(g[0].theta, p.net, x);
+        for (int32_t b = 0; b < g[0].theta->n_blocks; b++) {
+            const lw_theta_block *block = &g[0].theta->block[b];
+            for (int64_t k = block->offset; k < block->offset + block->count; k++)
+                CHECK_CLOSE(
+                    g[0].value[k] - x[k], 0.5 * (g[0].gradient[k] + (b < 2 ? part * g[1].gradient[k] : 0)), 1e-12);
+        }
+        free(x);
+        lw_gradient_free(&g[0]), lw_gradient_free(&g[1]);
         lw_trainer_destroy(&trainer);
         problem_end(&p);
     }
@@ -602,4 +644,5 @@ TEST(refused) {
 }
 
 CHECK_MAIN(CASE(tangents_give_the_gradient), CASE(eprop_is_the_gradient_without_recurrence), CASE(shared_kernels),
-    CASE(eprop_is_its_definition), CASE(eprop_trains), CASE(the_trainer_steps_along_it), CASE(refused))
+    CASE(eprop_is_its_definition), CASE(eprop_trains), CASE(the_trainer_steps_along_it), CASE(feedback_adapts),
+    CASE(refused))
