@@ -203,6 +203,7 @@ typedef struct lw_metrics {
     double validation_loss, validation_accuracy, validation_rmse; /* NaN without validation */
     double rate_hz;                                               /* mean over spiking populations */
     double lr, grad_norm, seconds;
+    double data_seconds; /* of them, until the training batches were read and lay in lanes; NaN when not known */
 } lw_metrics;
 
 typedef struct lw_trainer lw_trainer;

@@ -5,6 +5,7 @@
  * array.
  */
 #include <stddef.h>
+#include <math.h>
 #include <string.h>
 #include "checkpoint.h"
 #include "slab.h"
@@ -28,7 +29,7 @@ static const field state_field[] = {STATE(epoch, true), STATE(batch_in_epoch, tr
 static const field metric_field[] = {METRIC(epoch, true), METRIC(loss, false), METRIC(accuracy, false),
     METRIC(rmse, false), METRIC(validation_loss, false), METRIC(validation_accuracy, false),
     METRIC(validation_rmse, false), METRIC(rate_hz, false), METRIC(lr, false), METRIC(grad_norm, false),
-    METRIC(seconds, false)};
+    METRIC(seconds, false), METRIC(data_seconds, false)};
 #undef METRIC
 enum {
     N_STATE_FIELDS = sizeof state_field / sizeof state_field[0],
@@ -90,8 +91,12 @@ static lw_err metrics_load(const lw_h5_reader *r, lw_metrics **out, int64_t *n) 
     LW_TRY(lw_alloc((size_t)*n, sizeof **out, "metrics", out));
     LW_TRY(lw_alloc((size_t)*n, 8, "metrics", &column));
     lw_err err = LW_OK;
+    for (int64_t i = 0; i < *n; i++)
+        (*out)[i].data_seconds = NAN;
     for (int f = 0; f < N_METRIC_FIELDS && err == LW_OK; f++) {
         checkpoint_path path = checkpoint_at("/training/metrics/%s", metric_field[f].name);
+        if (metric_field[f].offset == offsetof(lw_metrics, data_seconds) && !lw_h5_reader_has(r, path.text))
+            continue; /* a file of before it */
         err = lw_h5_reader_array(
             r, path.text, metric_field[f].integer ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE, 0, *n, column);
         for (int64_t i = 0; i < *n && err == LW_OK; i++)

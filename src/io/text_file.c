@@ -148,7 +148,7 @@ static int number_print(char *out, size_t room, double x) {
 lw_err lw_metrics_save(const char *path, const lw_metrics *metrics, int64_t n) {
     static const char head[] =
         "epoch,loss,accuracy,rmse,validation_loss,validation_accuracy,validation_rmse,rate_hz,lr,"
-        "grad_norm,seconds\n";
+        "grad_norm,seconds,data_seconds\n";
     enum { LINE = 512 };
     char *text = NULL;
     size_t room = sizeof head + (size_t)n * LINE;
@@ -158,7 +158,7 @@ lw_err lw_metrics_save(const char *path, const lw_metrics *metrics, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         const lw_metrics *m = &metrics[i];
         const double column[] = {m->loss, m->accuracy, m->rmse, m->validation_loss, m->validation_accuracy,
-            m->validation_rmse, m->rate_hz, m->lr, m->grad_norm, m->seconds};
+            m->validation_rmse, m->rate_hz, m->lr, m->grad_norm, m->seconds, m->data_seconds};
         at += snprintf(at, LINE, "%lld", (long long)m->epoch);
         for (size_t c = 0; c < sizeof column / sizeof column[0]; c++)
             at += number_print(at, 32, column[c]);

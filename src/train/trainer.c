@@ -24,6 +24,7 @@ struct lw_trainer {
     lw_metrics *metrics;
     int64_t n_metrics, metrics_room;
     lw_traffic traffic;
+    double data_seconds; /* of the present epoch */
 };
 
 /* The engine counts from the beginning of the piece. */
@@ -185,7 +186,9 @@ static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
         work[i] = (part){.trainer = t, .grad = t->share[i], .exact = t->exact_share[i]};
         payload[i] = &work[i];
     }
+    double start = lw_time_now();
     LW_TRY(pass_load(t->team, t->n_team));
+    t->data_seconds += lw_time_now() - start;
     if (t->n_team == 1 && t->spec.lanes == 0) { /* one sweep: its blocks travel as they are completed */
         memset(t->share[0], 0, (size_t)t->theta->n_local * sizeof *t->share[0]);
         *tally = (pass_tally){0};
@@ -288,6 +291,7 @@ static lw_err epoch_run(lw_trainer *t, const lw_trainer_hook *hook, const lw_wat
     double start = lw_time_now();
     lw_metrics m = {0};
     bool improved = false;
+    t->data_seconds = 0;
     while (s->batch_in_epoch < t->n_batches) {
         LW_TRY(batch_train(t));
         int64_t done = s->epoch * t->n_batches + s->batch_in_epoch;
@@ -295,6 +299,7 @@ static lw_err epoch_run(lw_trainer *t, const lw_trainer_hook *hook, const lw_wat
     }
     LW_TRY(epoch_measure(t, watch, &m));
     m.seconds = lw_time_now() - start;
+    m.data_seconds = t->data_seconds;
     LW_TRY(lw_comm_agree(t->grid->world, metrics_append(t, &m)));
     epoch_close(t, metrics_score(&m), &improved);
     if (!hook || !hook->epoch_end) return LW_OK;

@@ -97,7 +97,7 @@ static void metrics_compare(const lw_trainer *a, const lw_trainer *b) {
     CHECK_INT(n, m);
     for (int64_t i = 0; i < n && i < m; i++) {
         lw_metrics u = x[i], v = y[i];
-        u.seconds = v.seconds = 0;
+        u.seconds = v.seconds = u.data_seconds = v.data_seconds = 0;
         CHECK(memcmp(&u, &v, sizeof u) == 0);
     }
 }

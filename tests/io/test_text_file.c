@@ -46,7 +46,8 @@ TEST(metrics_are_a_table_with_gaps) {
                            .rate_hz = 12,
                            .lr = 1e-3,
                            .grad_norm = 2,
-                           .seconds = 3},
+                           .seconds = 3,
+                           .data_seconds = NAN},
         {.epoch = 2,
             .loss = 1e300,
             .accuracy = 1,
@@ -57,13 +58,15 @@ TEST(metrics_are_a_table_with_gaps) {
             .rate_hz = 4,
             .lr = 5,
             .grad_norm = 6,
-            .seconds = 7}};
+            .seconds = 7,
+            .data_seconds = 8}};
     CHECK_OK(lw_metrics_save(scratch_path("metrics.csv"), m, 2));
     char *text = scratch_read(scratch_path("metrics.csv"), &n);
     CHECK_STR(text,
-        "epoch,loss,accuracy,rmse,validation_loss,validation_accuracy,validation_rmse,rate_hz,lr,grad_norm,seconds\n"
-        "1,0.10000000000000001,0.5,,,,,12,0.001,2,3\n"
-        "2,1.0000000000000001e+300,1,-1e-300,1,2,3,4,5,6,7\n");
+        "epoch,loss,accuracy,rmse,validation_loss,validation_accuracy,validation_rmse,rate_hz,lr,grad_norm,seconds,"
+        "data_seconds\n"
+        "1,0.10000000000000001,0.5,,,,,12,0.001,2,3,\n"
+        "2,1.0000000000000001e+300,1,-1e-300,1,2,3,4,5,6,7,8\n");
     free(text);
     scratch_remove();
 }
