@@ -75,7 +75,7 @@ def layers(train=None):
 
 
 # conv -> LIF -> pool -> conv -> LIF -> pool -> flat read-out, with PyTorch's own conv2d and max_pool2d
-def conv(first="max_pool", second="average_pool", recurrent=False, window=None, middle=(4, 8, 8), delay="0 ms", train=None):
+def conv(first="max_pool", second="average_pool", recurrent=False, window=None, middle=(4, 8, 8), delay="0 ms", train=None, bias=False):
     lif = {"model": "cuba_lif", "params": SPREAD, "learn": ["tau_mem", "v_th", "bias"]}
     pool = {"max_pool": {"model": "max_pool"}, "average_pool": {"model": "relay"}, "sum_pool": {"model": "relay"}}
     c, h, w = middle
@@ -91,6 +91,9 @@ def conv(first="max_pool", second="average_pool", recurrent=False, window=None, 
                         {"from": "quarter", "to": "out", "rule": "all_to_all", "weight": "normal(0, 0.5)", "delay": "0 ms", "learn": True}]
     if recurrent:
         x["projections"] += [{"from": a, "to": a, **edge, "weight": "normal(0, 0.3)", "delay": "1 ms"} for a in ("one", "two")]
+    if bias:  # a plane that is always 1, through a kernel of one entry per channel
+        x["populations"]["plane"] = {"model": "li", "shape": [1, h, w], "params": {"v_leak": 1.0}}
+        x["projections"] += [{"from": "plane", "to": "one", "rule": "conv2d", "kernel": 1, "weight": "normal(0.1, 0.2)", "delay": delay, "learn": True}]
     return x
 
 
@@ -203,6 +206,7 @@ GROUPS = {
         "sum pooling, recurrent, reset full": conv("sum_pool", "sum_pool", True, train=FULL),
         "delays": conv(second="max_pool", recurrent=True, delay="2 ms"),
         "stride, rectangular kernel, less padding": conv(window={"kernel": [3, 2], "stride": [1, 2], "padding": [1, 0]}, middle=(4, 8, 4)),
+        "bias of each channel": conv(bias=True),
         "dilation": conv(window={"kernel": [3, 2], "dilation": [2, 3], "padding": [2, 1]}, middle=(4, 8, 7)),
     },
     "surrogates": {
