@@ -97,13 +97,15 @@ lw_err lw_dataset_events(const lw_events_spec *spec, lw_batch_source *out) LW_MU
  * class_anything_number.wav, as mel energies: `bands` triangular bands from low to high Hz of frames of `frame` ms
  * every `hop` ms, their logarithm over the loudest of the recording (not below 1e-5 of it); then, difference > 0, the
  * change over so many frames. `steps` frames: the loudest stretch of a longer recording, silence behind a shorter one.
- * Only numbers first to last (without last; 0: all) are in the set. */
+ * Only numbers first to last (without last; 0: all) are in the set. lengths: a recording ends with its last frame, and
+ * moments are over recordings' own frames. */
 typedef struct lw_wav_spec {
     const char *path; /* folder */
     int64_t first, last, steps, bands, difference;
     double frame, hop; /* ms */
     double low, high;  /* Hz */
     int32_t classes;
+    bool lengths;
 } lw_wav_spec;
 /** Channels are normalised by mean and deviation over the recordings of `training`, or of the set itself when that is
  * NULL. Recordings are read and transformed when they are asked for. */

@@ -20,6 +20,7 @@
 typedef struct wav_file {
     char *name;
     int32_t label;
+    int64_t length; /* frames, at most the steps; known once it was read */
 } wav_file;
 
 typedef struct wav_set {
@@ -214,14 +215,17 @@ done:
 
 static lw_err wav_input(void *payload, int64_t i, float *x) {
     wav_set *set = payload;
-    int64_t length = 0;
-    LW_TRY(wav_features(set, i, x, &length));
+    LW_TRY(wav_features(set, i, x, &set->file[i].length));
     for (int64_t t = 0; t < set->spec.steps; t++)
         for (int64_t c = 0; c < set->n_channels; c++) {
             float *to = x + t * set->n_channels + c;
             *to = (float)(((double)*to - set->mean[c]) / set->sd[c]);
         }
     return LW_OK;
+}
+
+static int64_t wav_length(void *payload, int64_t i) {
+    return ((const wav_set *)payload)->file[i].length;
 }
 
 static lw_err wav_label(void *payload, int64_t i, int32_t *label) {
@@ -297,21 +301,23 @@ static lw_err folder_read(wav_set *set) {
     return err;
 }
 
-/* Mean and deviation of each channel over all recordings of a set. */
+/* Mean and deviation of each channel over all recordings of a set, which count with all steps or with their own. */
 static lw_err moments(wav_set *from, double *mean, double *sd) {
-    int64_t channels = from->n_channels, steps = from->spec.steps, length = 0;
+    int64_t channels = from->n_channels, steps = from->spec.steps, length = 0, n_frames = 0;
     float *x = NULL;
     LW_TRY(lw_alloc((size_t)(steps * channels), sizeof *x, "energies", &x));
     lw_err err = LW_OK;
     for (int64_t i = 0; i < from->n && err == LW_OK; i++) {
         err = wav_features(from, i, x, &length);
-        for (int64_t k = 0; err == LW_OK && k < steps * channels; k++) {
+        int64_t counted = from->spec.lengths ? length : steps;
+        n_frames += counted;
+        for (int64_t k = 0; err == LW_OK && k < counted * channels; k++) {
             mean[k % channels] += (double)x[k];
             sd[k % channels] += (double)x[k] * (double)x[k];
         }
     }
     for (int64_t c = 0; c < channels; c++) {
-        double n = (double)(from->n * steps);
+        double n = (double)n_frames;
         mean[c] /= n;
         sd[c] = sqrt(fmax(sd[c] / n - mean[c] * mean[c], 0));
         if (!(sd[c] > 0)) sd[c] = 1;
@@ -362,6 +368,7 @@ lw_err lw_dataset_wav(const lw_wav_spec *spec, const lw_wav_spec *training, lw_b
         .n_classes = spec->classes,
         .input = wav_input,
         .label = wav_label,
+        .length = spec->lengths ? wav_length : NULL,
         .destroy = wav_destroy};
     return LW_OK;
 failed:

@@ -230,6 +230,7 @@ static lw_err wav_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
     LW_TRY(yaml_int(map, "classes", false, 2, 100000, &d->classes));
     LW_TRY(yaml_real(map, "frame", false, "ms", 1e-3, 1e6, &d->frame));
     LW_TRY(yaml_real(map, "hop", false, "ms", 1e-3, 1e6, &d->hop));
+    LW_TRY(yaml_bool(map, "lengths", &d->lengths));
     LW_TRY(yaml_real(map, "low", false, "", 0, 1e9, &d->low));
     return yaml_real(map, "high", false, "", 0, 1e9, &d->high);
 }
@@ -245,7 +246,8 @@ static lw_wav_spec wav_spec(const lw_data_spec *d, const char *path) {
         .hop = d->hop,
         .low = d->low,
         .high = d->high,
-        .classes = (int32_t)d->classes};
+        .classes = (int32_t)d->classes,
+        .lengths = d->lengths};
 }
 
 /* A test set is normalised as the training set is. */
@@ -307,7 +309,8 @@ static const data_format formats[] = {
         {"path", "list", "steps", "bin", "width", "height", "pool", "classes", "counts", "lengths", "limit", "copies",
             "turn", "scale", "shift", "seed"},
         events_keys, events_open},
-    {"wav", {"path", "first", "last", "steps", "bands", "difference", "classes", "frame", "hop", "low", "high"},
+    {"wav",
+        {"path", "first", "last", "steps", "bands", "difference", "classes", "frame", "hop", "low", "high", "lengths"},
         wav_keys, wav_open},
     {"lorenz63", {"samples", "steps", "dt", "horizon", "seed"}, chaos_keys, chaos_open},
     {"rossler", {"samples", "steps", "dt", "horizon", "seed"}, chaos_keys, chaos_open},

@@ -182,6 +182,44 @@ TEST(loudest_stretch_normalised_by_another_set) {
     scratch_remove();
 }
 
+/* Recordings of 6, 11 and more than all frames: where each ends, and moments that know nothing of the padding. */
+TEST(recordings_end_where_they_end) {
+    static float x[STEPS * BANDS], y[STEPS * BANDS];
+    static const int64_t frames[] = {6, 11, STEPS + 4};
+    double mean = 0, square = 0, n = 0;
+    lw_batch_source set, padded;
+    (void)scratch_make();
+    lw_wav_spec spec = spec_of();
+    wave_write(scratch_path("1_a_0.wav"), hiss, FRAME + 5 * HOP, 3, 4, false, RATE);
+    wave_write(scratch_path("2_a_0.wav"), hiss, FRAME + 10 * HOP + 79, 3, 4, false, RATE);
+    wave_write(scratch_path("3_a_0.wav"), hiss, FRAME + (STEPS + 3) * HOP, 3, 4, false, RATE);
+    CHECK_OK(lw_dataset_wav(&spec, NULL, &padded));
+    CHECK(padded.length == NULL);
+    spec.lengths = true;
+    CHECK_OK(lw_dataset_wav(&spec, NULL, &set));
+    CHECK(set.length != NULL);
+    for (int i = 2; i >= 0 && set.length; i--) {
+        int64_t own = frames[i] < STEPS ? frames[i] : STEPS;
+        CHECK_OK(set.input(set.payload, i, x));
+        CHECK_INT(set.length(set.payload, i), own);
+        for (int64_t t = 0; t < own; t++) {
+            mean += (double)x[t * BANDS + 2];
+            square += (double)x[t * BANDS + 2] * (double)x[t * BANDS + 2];
+        }
+        n += (double)own;
+        CHECK_OK(padded.input(padded.payload, i, y)); /* the same energies, otherwise normalised */
+        double scale = ((double)y[2] - (double)y[BANDS + 2]) / ((double)x[2] - (double)x[BANDS + 2]);
+        for (int64_t t = 1; t < STEPS; t++)
+            CHECK_CLOSE(
+                (double)y[t * BANDS + 2] - (double)y[2], scale * ((double)x[t * BANDS + 2] - (double)x[2]), 1e-3);
+    }
+    CHECK_CLOSE(mean / n, 0, 1e-5);
+    CHECK_CLOSE(square / n, 1, 1e-5);
+    lw_batch_source_destroy(&set);
+    lw_batch_source_destroy(&padded);
+    scratch_remove();
+}
+
 TEST(wrong_sounds_are_refused) {
     static float x[STEPS * BANDS];
     lw_batch_source set;
@@ -212,4 +250,5 @@ TEST(wrong_sounds_are_refused) {
 }
 
 CHECK_MAIN(CASE(formats_give_the_same), CASE(energies_by_definition_and_their_change),
-    CASE(loudest_stretch_normalised_by_another_set), CASE(wrong_sounds_are_refused))
+    CASE(loudest_stretch_normalised_by_another_set), CASE(recordings_end_where_they_end),
+    CASE(wrong_sounds_are_refused))

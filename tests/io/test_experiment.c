@@ -318,6 +318,14 @@ TEST(faults_of_layers) {
         "threshold");
     refused(HEAD POPS "data: {train: {format: lorenz63, code: [{population: }, {rate: {most: 2}}]}}\n",
         "rate.most: found \"2\"", "");
+    refused(HEAD POPS "data: {train: {format: wav}}\n", "data.train", "path");
+    refused(HEAD POPS "data: {train: {format: wav, path: a, band: 3}}\n", "data.train.band", "bands");
+    refused(HEAD POPS "data: {train: {format: wav, path: a, bands: 0}}\n", "data.train.bands: found \"0\"", "1 to");
+    refused(HEAD POPS "data: {train: {format: wav, path: a, classes: 1}}\n", "data.train.classes: found \"1\"", "2 to");
+    refused(HEAD POPS "data: {train: {format: wav, path: a, difference: -1}}\n", "data.train.difference", "0 to");
+    refused(HEAD POPS "data: {train: {format: wav, path: a, hop: 0 ms}}\n", "data.train.hop: found \"0 ms\"", "");
+    refused(HEAD POPS "data: {train: {format: wav, path: a, frame: 25 mV}}\n", "data.train.frame", "ms");
+    refused(HEAD POPS "data: {train: {format: wav, path: a, lengths: 3}}\n", "data.train.lengths", "true");
     refused(HEAD POPS "data: {train: {format: shd, path: a, bin: 0 ms}}\n", "data.train.bin: found \"0 ms\"", "");
     refused(
         HEAD POPS "data: {train: {format: yin_yang, encode: rows}}\n", "data.train.encode: found \"rows\"", "latency");
