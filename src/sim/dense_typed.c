@@ -18,7 +18,7 @@ static inline __attribute__((always_inline)) void LW_T(turn_block)(
         a[i] = *(const VECTOR *)(in + i * in_stride);
 #pragma GCC unroll 4
     for (int half = LANES / 2; half > 0; half /= 2) {
-        LW_T(index) upper, lower;
+        LW_T(index) upper = {0}, lower = {0};
 #pragma GCC unroll 16
         for (int e = 0; e < LANES; e++) {
             upper[e] = e & half ? LANES + e - half : e;
