@@ -112,6 +112,15 @@ typedef struct lw_wav_spec {
 lw_err lw_dataset_wav(const lw_wav_spec *spec, const lw_wav_spec *training, lw_batch_source *out) LW_MUST_CHECK;
 void lw_batch_source_destroy(lw_batch_source *source);
 
+/** Put a cache around a source: the first samples that are asked for are kept as they were decoded, as many as `bytes`
+ * hold, the others are read each time. The room is allocated here. On failure the source is as it was. */
+lw_err lw_dataset_cache(int64_t bytes, lw_batch_source *source) LW_MUST_CHECK;
+/** What a cache holds, and inputs asked for and really read so far, on this rank; zeros for a source without one. */
+typedef struct lw_cache_stats {
+    int64_t samples, bytes, asked, read;
+} lw_cache_stats;
+lw_cache_stats lw_dataset_cache_stats(const lw_batch_source *source);
+
 /** How numbers become spikes or currents. */
 typedef enum lw_code_kind {
     LW_CODE_CURRENT,   /* the numbers themselves, at every step */
@@ -274,6 +283,7 @@ typedef struct lw_data_spec {
     const lw_code_spec *code; /* one after the other */
     int32_t n_codes;
     uint64_t seed;
+    int64_t cache; /* bytes; 0: none */
 } lw_data_spec;
 
 typedef struct lw_trace_spec {

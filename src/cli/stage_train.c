@@ -48,6 +48,15 @@ static json_t *traffic(job *j) {
         job_real(sum[2] > 0 ? bytes / (double)sum[2] : NAN));
 }
 
+/* Inputs held and read, over all ranks. Collective. */
+static json_t *cache(job *j, const lw_batch_source *data) {
+    lw_cache_stats s = lw_dataset_cache_stats(data);
+    int64_t sum[4] = {s.samples, s.bytes, s.asked, s.read};
+    lw_comm_sum_i64(j->world, sum, 4);
+    return json_pack("{s:I, s:I, s:I, s:I}", "samples", (json_int_t)sum[0], "bytes", (json_int_t)sum[1], "asked",
+        (json_int_t)sum[2], "read", (json_int_t)sum[3]);
+}
+
 lw_err stage_train(job *j) {
     const lw_experiment *x = j->experiment;
     lw_batch_source data = {0};
@@ -86,6 +95,7 @@ lw_err stage_train(job *j) {
         if (n > 0) json_object_set(result, "loss", json_object_get(train, "loss"));
         json_decref(train);
         json_object_set_new(result, "exchange", traffic(j));
+        if (x->train_data.cache > 0) json_object_set_new(result, "cache", cache(j, &data));
         job_result(j, "train", result, seconds);
         err = job_save(j, true);
     }

@@ -29,6 +29,9 @@ lw_err reader_reset(const yaml_tree_node *map, bool *detached) LW_MUST_CHECK;
 lw_err reader_steps(
     const reader *r, const yaml_tree_node *map, const char *key, int64_t least, int64_t *out) LW_MUST_CHECK;
 
+/** A number of bytes with its unit, such as 4 GB. */
+lw_err reader_bytes(const yaml_tree_node *map, const char *key, int64_t *bytes) LW_MUST_CHECK;
+
 /** A path next to the experiment file, unless it is absolute: path itself or buf. */
 const char *experiment_beside(const lw_experiment *x, const char *path, char *buf, size_t size);
 

@@ -388,7 +388,7 @@ static bool is_permuted(const lw_data_spec *d) {
 }
 
 lw_err experiment_data(reader *r) {
-    static const char *const keys[] = {"train", "test", NULL};
+    static const char *const keys[] = {"train", "test", "cache", NULL};
     const yaml_tree_node *data = yaml_get(r->root, "data"), *train, *test;
     const lw_data_spec *a = &r->x->train_data, *b = &r->x->test_data;
     if (!data) return LW_OK;
@@ -397,6 +397,8 @@ lw_err experiment_data(reader *r) {
     test = yaml_get(data, "test");
     if (train) LW_TRY(data_set(r, train, 0, &r->x->train_data));
     if (test) LW_TRY(data_set(r, test, 1, &r->x->test_data));
+    LW_TRY(reader_bytes(data, "cache", &r->x->train_data.cache));
+    r->x->test_data.cache = r->x->train_data.cache;
     if (is_permuted(a) && is_permuted(b) && a->seed != b->seed)
         return yaml_fail(yaml_get(test, "seed") ? yaml_get(test, "seed") : test,
             "the seed of data.train: it makes the order of the pixels, which must be one for both");
@@ -421,6 +423,7 @@ lw_err lw_experiment_data(const lw_experiment *x, const lw_data_spec *d, lw_batc
     lw_err err = formats[f].open(x, d, out);
     for (int c = 0; c < d->n_codes && err == LW_OK; c++)
         err = lw_dataset_code(&d->code[c], out);
+    if (err == LW_OK && d->cache > 0) err = lw_dataset_cache(d->cache, out);
     if (err != LW_OK) lw_batch_source_destroy(out);
     return err;
 }

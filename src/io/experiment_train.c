@@ -205,13 +205,12 @@ static lw_err loss(reader *r, const yaml_tree_node *map, lw_loss *l) {
     return regularize ? penalties(r, regularize, l) : LW_OK;
 }
 
-/* A number of bytes with its unit, such as 4 GB. */
-static lw_err memory(const yaml_tree_node *map, int64_t *bytes) {
+lw_err reader_bytes(const yaml_tree_node *map, const char *key, int64_t *bytes) {
     static const struct {
         const char *unit;
         double bytes;
     } units[] = {{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
-    const yaml_tree_node *node = yaml_get(map, "memory");
+    const yaml_tree_node *node = yaml_get(map, key);
     if (!node) return LW_OK;
     if (node->kind == YAML_SCALAR) {
         char *end = NULL;
@@ -300,7 +299,7 @@ lw_err experiment_train(reader *r) {
         LW_TRY(yaml_int(map, "replicas", false, 1, INT32_MAX, &replicas));
     LW_TRY(yaml_int(map, "seed", false, 0, INT64_MAX, &seed));
     LW_TRY(reproducible(map, batch, &t->lanes));
-    LW_TRY(memory(map, &t->memory));
+    LW_TRY(reader_bytes(map, "memory", &t->memory));
     t->batch = (int32_t)batch;
     t->threads = r->x->net.threads;
     t->precision = precision ? LW_F64 : LW_F32;

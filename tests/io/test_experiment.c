@@ -318,6 +318,7 @@ TEST(faults_of_layers) {
         "threshold");
     refused(HEAD POPS "data: {train: {format: lorenz63, code: [{population: }, {rate: {most: 2}}]}}\n",
         "rate.most: found \"2\"", "");
+    refused(HEAD POPS "data: {train: {format: lorenz63}, cache: 4}\n", "data.cache: found \"4\"", "GB");
     refused(HEAD POPS "data: {train: {format: wav}}\n", "data.train", "path");
     refused(HEAD POPS "data: {train: {format: wav, path: a, band: 3}}\n", "data.train.band", "bands");
     refused(HEAD POPS "data: {train: {format: wav, path: a, bands: 0}}\n", "data.train.bands: found \"0\"", "1 to");
@@ -344,13 +345,15 @@ TEST(training_section) {
         "  in:  {model: relay, size: 4}\n"
         "  out: {model: li, size: 6}\n"
         "projections:\n  - {from: in, to: out, rule: all_to_all, weight: fan_in(1), delay: 0 ms, learn: true}\n"
-        "data: {train: {format: npy, x: x.npy, labels: y.npy, classes: 6}}\n"
+        "data: {train: {format: npy, x: x.npy, labels: y.npy, classes: 6}, cache: 1.5 MB}\n"
         "train: {input: in, readout: {population: out, from: per_step}, loss: cross_entropy, skip: 10, unlabelled: 0,\n"
         "        optimizer: {adamw: {lr: 2.0e-3, weight_decay: 0.01, clip: 1}}, batch: 16, epochs: 3,\n"
         "        surrogate: {triangle: 2}, reset: full, regularize: {rate: {upper: 20 Hz, weight: 1.0e-3}}}\n"
         "stages: [train]\n",
         0, NULL);
     if (!x) return;
+    CHECK_INT(x->train_data.cache, 1500000);
+    CHECK_INT(x->test_data.cache, 1500000);
     CHECK(x->has_train);
     CHECK_INT(x->train.input_pop, 0);
     CHECK_INT(x->train.loss.pop, 1);
