@@ -3,7 +3,7 @@
 # JSON lines of every run, then per case the median milliseconds and the medians of the ratios within a round.
 #
 #   tests/bench/compare_train.sh [BUILD]     build folder, default build
-#   cases="A B D E F" rates="0.06 0.3" surrogates="superspike triangle" threads=1 rounds=3 repeats=3
+#   cases="A B D E F" rates="0.06 0.3" surrogates="superspike triangle" slope=3 (of the triangle) threads=1 rounds=3 repeats=3
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build}
@@ -31,12 +31,12 @@ for letter in ${cases:-A B D E F}; do
     for surrogate in ${surrogates:-superspike triangle}; do
       round=0
       while [ $round -lt "${rounds:-3}" ]; do
-        # one replica; slope 3 of the triangle, as in peer_torch.py: it decides how much a compact surrogate leaves out
-        "$build/tests/bench/bench_train" $size $rate $surrogate $threads $repeats 1 3 | tee -a "$lines"
+        # one replica; the triangle's slope decides how much a compact surrogate leaves out
+        "$build/tests/bench/bench_train" $size $rate $surrogate $threads $repeats 1 ${slope:-3} | tee -a "$lines"
         # torch's own products use the BLAS that OPENBLAS_NUM_THREADS speaks to
         for variant in autograd manual; do
           OPENBLAS_NUM_THREADS=$threads /usr/bin/python3 -W ignore "$here/peer_torch.py" $variant $size $rate $surrogate \
-            $threads $repeats | tee -a "$lines"
+            $threads $repeats ${slope:-3} | tee -a "$lines"
         done
         round=$((round + 1))
       done

@@ -5,7 +5,7 @@ read-out, cross-entropy at every step, gradients of all three matrices. Two vari
 written by hand with the input and read-out products and all weight gradients as one product each. Both agree on a small case
 before anything is timed. Prints one JSON line; exit status 77 without PyTorch.
 
-    peer_torch.py autograd|manual batch steps inputs neurons outputs [rate] [surrogate] [threads] [repeats]
+    peer_torch.py autograd|manual batch steps inputs neurons outputs [rate] [surrogate] [threads] [repeats] [slope of the triangle]
 """
 import json
 import math
@@ -171,6 +171,8 @@ def main():
     repeats = int(more[3]) if len(more) > 3 else 5
     if kind not in SLOPE:
         sys.exit(f"peer_torch: surrogate {kind}, allowed are {', '.join(SLOPE)}")
+    if len(more) > 4:
+        SLOPE["triangle"] = float(more[4])
     torch.set_num_threads(int(more[2]) if len(more) > 2 else 1)
     check(kind)
     w, x, y = made(case)
