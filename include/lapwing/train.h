@@ -176,6 +176,9 @@ typedef struct lw_train_spec {
     /* > 0: bytes that the tapes of a process may take. Where a whole sequence does not fit, it is recorded in segments
      * and each is run twice (lw_tape_create_segments) */
     int64_t memory;
+    /* the next batch is read by a thread of its own while the present one is trained on: twice the room for batches.
+     * The source is called by one thread at a time, and not while epoch_end or the watch run */
+    bool prefetch;
     /* [n_dropout], borrowed while the trainer is created: with which probability projection k drops what a source emits
      * for all of a training sequence (lw_sim_dropout_create); validation drops nothing. NULL, 0: none */
     const double *dropout;

@@ -260,7 +260,7 @@ lw_err experiment_train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
         "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "every", "tau", "silent",
         "targets", "precision", "replicas", "reproducible", "groups", "gradient", "burn_in", "truncate", "memory",
-        "initialize", "seed", NULL};
+        "initialize", "seed", "prefetch", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
                                                                               "float", "double", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");
@@ -290,6 +290,7 @@ lw_err experiment_train(reader *r) {
     LW_TRY(yaml_int(map, "batch", false, 1, 1 << 20, &batch));
     LW_TRY(yaml_int(map, "epochs", false, 0, INT32_MAX, &t->epochs));
     LW_TRY(yaml_real(map, "validation", false, "", 0, 0.9, &t->validation));
+    LW_TRY(yaml_bool(map, "prefetch", &t->prefetch));
     LW_TRY(yaml_int(map, "patience", false, 0, INT32_MAX, &t->patience));
     LW_TRY(yaml_choice(map, "precision", false, precisions, &precision));
     const yaml_tree_node *rep = yaml_get(map, "replicas");

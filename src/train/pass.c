@@ -7,6 +7,7 @@
  */
 #include <math.h>
 #include "pass.h"
+#include "prefetch.h"
 
 static lw_err data_check(const lw_batch_source *data, const lw_train_spec *spec, int64_t n_steps) {
     LW_CHECK(data->n_samples >= 1 && data->n_steps >= 1, LW_EUSE,
@@ -187,6 +188,7 @@ failed:
 
 void pass_destroy(pass **p) {
     if (!*p) return;
+    prefetch_destroy(&(*p)->ahead);
     pass_crew_destroy(&(*p)->crew);
     lw_eprop_destroy(&(*p)->eprop);
     lw_tape_destroy(&(*p)->tape);
@@ -209,10 +211,11 @@ void pass_pick(pass *p, int64_t k) {
 lw_err pass_load(pass *const *team, int n) {
     double count[2] = {0, 0};
     lw_err err = LW_OK;
+    bool read = team[0]->ahead && prefetch_take(team[0]->ahead, team, &err);
     for (int i = 0; i < n; i++) {
         pass *p = team[i];
         for (int64_t k = 0; k < p->n_pieces && err == LW_OK; k++) {
-            err = batch_load(p->piece[k], p->sample + k * p->width);
+            if (!read) err = batch_load(p->piece[k], p->sample + k * p->width);
             if (err != LW_OK) break;
             count[0] += loss_count(p->loss, p->piece[k]);
             count[1] += (double)p->piece[k]->n_present;

@@ -39,6 +39,7 @@ typedef struct pass {
     lw_pool *pool;   /* where the gradient of the sweep in work is gathered */
     const lw_theta *pool_theta;
     int32_t n_ready;         /* blocks of theta on their way over the replicas */
+    struct prefetch *ahead;  /* of the first pass of a team: batches read ahead, or NULL */
     struct crew *crew;       /* of the first pass of a team: its threads, from the first pass_together on */
     double counted, samples; /* of the loaded batch, all replicas */
 } pass;

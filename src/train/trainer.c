@@ -6,6 +6,7 @@
  */
 #include <math.h>
 #include <string.h>
+#include "prefetch.h"
 #include "shard.h"
 
 struct lw_trainer {
@@ -92,6 +93,7 @@ lw_err lw_trainer_create(
     t->spec.loss.n_penalties = 0;
     for (int i = 0; i < t->n_team && err == LW_OK; i++)
         err = lw_sim_dropout_create(t->team[i]->sim, spec->n_dropout, spec->dropout, spec->seed);
+    if (err == LW_OK && spec->prefetch) err = prefetch_create(t->team, t->n_team, &t->team[0]->ahead);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
     t->spec.dropout = NULL; /* borrowed until here */
     t->n_batches = (t->order->n_train + spec->batch - 1) / spec->batch;
@@ -170,6 +172,22 @@ static void parts_sum(lw_trainer *t, part *w, pass_tally *tally) {
     }
 }
 
+/* Samples of batch `number` of the present epoch for pass i. */
+static void samples_pick(const lw_trainer *t, int64_t number, int i, int64_t *sample) {
+    const pass *p = t->team[i];
+    int64_t begin = number * t->spec.batch + pass_place(p);
+    for (int64_t k = 0; k < p->n_pieces * p->width; k++)
+        sample[k] = order_sample(t->order, t->state.epoch, begin + k);
+}
+
+/* What comes after the present batch is read meanwhile. */
+static void next_begin(lw_trainer *t) {
+    if (!t->team[0]->ahead || t->state.batch_in_epoch + 1 >= t->n_batches) return;
+    for (int i = 0; i < t->n_team; i++)
+        samples_pick(t, t->state.batch_in_epoch + 1, i, prefetch_sample(t->team[0]->ahead, i));
+    prefetch_begin(t->team[0]->ahead);
+}
+
 /* This replica's part of the gradient of the mean loss of the present batch, to be summed by the shard. Collective over
  * the world. */
 static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
@@ -180,15 +198,14 @@ static lw_err batch_gradient(lw_trainer *t, pass_tally *tally) {
         pass *p = t->team[i];
         p->epoch = t->state.epoch;
         p->updates = t->state.updates;
-        int64_t begin = t->state.batch_in_epoch * t->spec.batch + pass_place(p);
-        for (int64_t k = 0; k < p->n_pieces * p->width; k++)
-            p->sample[k] = order_sample(t->order, t->state.epoch, begin + k);
+        samples_pick(t, t->state.batch_in_epoch, i, p->sample);
         work[i] = (part){.trainer = t, .grad = t->share[i], .exact = t->exact_share[i]};
         payload[i] = &work[i];
     }
     double start = lw_time_now();
     LW_TRY(pass_load(t->team, t->n_team));
     t->data_seconds += lw_time_now() - start;
+    next_begin(t);
     if (t->n_team == 1 && t->spec.lanes == 0) { /* one sweep: its blocks travel as they are completed */
         memset(t->share[0], 0, (size_t)t->theta->n_local * sizeof *t->share[0]);
         *tally = (pass_tally){0};
@@ -213,7 +230,10 @@ static lw_err batch_train(lw_trainer *t) {
     lw_trainer_state *s = &t->state;
     const lw_optimizer_spec *spec = &t->spec.optimizer;
     pass_tally tally = {0};
-    LW_TRY(batch_gradient(t, &tally));
+    lw_err err = batch_gradient(t, &tally);
+    /* whoever is called from here on may look at the data or write files */
+    if (t->team[0]->ahead) prefetch_wait(t->team[0]->ahead);
+    if (err != LW_OK) return err;
     double loss = pass_tally_loss(&tally), norm = shard_sum(t->shard, t->exact_share[0]);
     /* loss and norm are equal on all ranks, so all leave here together */
     LW_CHECK(isfinite(loss) && isfinite(norm), LW_ENUM,

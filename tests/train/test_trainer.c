@@ -3,6 +3,8 @@
  * The training loop: it learns, it does not depend on how the ranks are arranged, replicas stay equal in all bits, and
  * a stopped run that is resumed from what the trainer gives out ends in the same bits as an uninterrupted one.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include "train_net.h"
 #include "world.h"
 #include "comm_private.h"
@@ -360,6 +362,67 @@ TEST(memory_changes_nothing) {
     lw_comm_stop(&world);
 }
 
+/* ------------------------------------------------------------------ reading ahead */
+
+static atomic_int readers, clashes, ahead, beside;
+static atomic_bool outside; /* the watch runs: nobody may read */
+static pthread_t trainer_thread;
+
+static lw_err input_watched(void *payload, int64_t i, float *x) {
+    if (atomic_fetch_add(&readers, 1) > 0) atomic_fetch_add(&clashes, 1);
+    if (atomic_load(&outside)) atomic_fetch_add(&beside, 1);
+    if (!pthread_equal(pthread_self(), trainer_thread)) atomic_fetch_add(&ahead, 1);
+    lw_err err = toy_input(payload, i, x);
+    atomic_fetch_sub(&readers, 1);
+    return err;
+}
+
+static lw_err tick_slow(void *payload, const char *what, int64_t done, int64_t total) {
+    (void)payload, (void)what, (void)done, (void)total;
+    atomic_store(&outside, true);
+    for (double until = lw_time_now() + 3e-4; lw_time_now() < until;) {
+    }
+    atomic_store(&outside, false);
+    return LW_OK;
+}
+
+/* a batch that was read ahead is the batch: the same bits in weights and losses with pieces, threads, replicas and
+ * partitions, all but the first batch of an epoch read by another thread, never two at once, never beside the watch */
+TEST(reading_ahead_changes_nothing) {
+    lw_comm *world = world_start();
+    trainer_thread = pthread_self();
+    for (int kind = 0; kind < 4; kind++) { /* partitioned; replicas; with pieces; with threads and targets */
+        int size = lw_comm_size(world), replicas = kind == 0 ? 1 : size, threads = kind == 3 ? 2 : 1;
+        job plain = job_of(true), early;
+        toy_net_spec net = spiking(true);
+        plain.spec.batch = 2 * replicas * threads;
+        plain.spec.lanes = kind == 2;
+        plain.spec.threads = threads;
+        plain.spec.validation = 0.2;
+        if (kind == 3) plain.spec.loss.kind = LW_LOSS_MSE;
+        early = plain;
+        early.spec.prefetch = true;
+        job_start(&plain, world, replicas, &net, kind != 3);
+        job_start(&early, world, replicas, &net, kind != 3);
+        early.source.input = input_watched;
+        atomic_store(&ahead, 0);
+        lw_watch watch = {.tick = tick_slow};
+        CHECK_OK(lw_trainer_run(plain.trainer, NULL, NULL));
+        CHECK_OK(lw_trainer_run(early.trainer, NULL, &watch));
+        CHECK_INT(theta_bits(&plain), theta_bits(&early));
+        CHECK_CLOSE(metrics_last(early.trainer).loss, metrics_last(plain.trainer).loss, 0);
+        CHECK_CLOSE(metrics_last(early.trainer).validation_loss, metrics_last(plain.trainer).validation_loss, 0);
+        int64_t later[1] = {atomic_load(&ahead)}; /* 18 samples; a partition reads them on every rank */
+        lw_comm_sum_i64(world, later, 1);
+        CHECK_INT(later[0], early.spec.epochs * (18 - early.spec.batch) * (replicas == 1 ? size : 1));
+        job_end(&plain);
+        job_end(&early);
+    }
+    CHECK_INT(atomic_load(&clashes), 0);
+    CHECK_INT(atomic_load(&beside), 0);
+    lw_comm_stop(&world);
+}
+
 /* what goes back is a row of adjoints per step and neuron of the halo; forward come its spikes, 8 bytes each, and the
  * rows of graded neurons */
 TEST(traffic_goes_with_the_halo) {
@@ -553,6 +616,14 @@ TEST(a_bad_sample_ends_all_ranks) {
     j.source.input = input_broken;
     CHECK_FAILS(lw_trainer_run(j.trainer, NULL, NULL), LW_EFILE, "sample 5 is unreadable");
     job_end(&j);
+    lw_err_clear();
+    j = job_of(true); /* the same words when another thread met it */
+    j.spec.prefetch = true;
+    j.spec.batch = lw_comm_size(world);
+    job_start(&j, world, lw_comm_size(world), &net, true);
+    j.source.input = input_broken;
+    CHECK_FAILS(lw_trainer_run(j.trainer, NULL, NULL), LW_EFILE, "sample 5 is unreadable");
+    job_end(&j);
     lw_comm_stop(&world);
 }
 
@@ -585,6 +656,6 @@ TEST(impossible_problems_are_refused) {
 
 CHECK_MAIN(CASE(training_learns), CASE(regression_learns), CASE(every_grid_gives_the_same_losses),
     CASE(replicas_hold_equal_bits), CASE(pieces_give_equal_bits_on_any_grid), CASE(a_divided_update_is_the_whole_one),
-    CASE(memory_changes_nothing), CASE(threads_share_the_samples), CASE(traffic_goes_with_the_halo),
-    CASE(stop_and_resume_is_uninterrupted), CASE(clipping_limits_the_step), CASE(early_stopping_keeps_the_best),
-    CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
+    CASE(memory_changes_nothing), CASE(reading_ahead_changes_nothing), CASE(threads_share_the_samples),
+    CASE(traffic_goes_with_the_halo), CASE(stop_and_resume_is_uninterrupted), CASE(clipping_limits_the_step),
+    CASE(early_stopping_keeps_the_best), CASE(a_bad_sample_ends_all_ranks), CASE(impossible_problems_are_refused))
