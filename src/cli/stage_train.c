@@ -20,16 +20,19 @@ static lw_err metrics_save(job *j) {
 static lw_err epoch_end(void *payload, const lw_metrics *m, bool improved) {
     job *j = payload;
     bool regression = isnan(m->accuracy), validated = !isnan(m->validation_loss);
+    char reading[64] = ""; /* where it matters: prefetch and data.cache may help */
+    if (m->data_seconds > 0.1 * m->seconds)
+        snprintf(reading, sizeof reading, ", %.2f s of them reading data", m->data_seconds);
     if (regression)
-        lw_log(LW_LOG_INFO, "epoch %lld: loss %.5g, rmse %.4g%s, %.3g Hz, %.2f s%s", (long long)m->epoch, m->loss,
-            m->rmse, "", m->rate_hz, m->seconds, improved ? " *" : "");
+        lw_log(LW_LOG_INFO, "epoch %lld: loss %.5g, rmse %.4g, %.3g Hz, %.2f s%s%s", (long long)m->epoch, m->loss,
+            m->rmse, m->rate_hz, m->seconds, reading, improved ? " *" : "");
     else if (validated)
-        lw_log(LW_LOG_INFO, "epoch %lld: loss %.5g, accuracy %.2f %%, validation %.2f %%, %.3g Hz, %.2f s%s",
+        lw_log(LW_LOG_INFO, "epoch %lld: loss %.5g, accuracy %.2f %%, validation %.2f %%, %.3g Hz, %.2f s%s%s",
             (long long)m->epoch, m->loss, 100 * m->accuracy, 100 * m->validation_accuracy, m->rate_hz, m->seconds,
-            improved ? " *" : "");
+            reading, improved ? " *" : "");
     else
-        lw_log(LW_LOG_INFO, "epoch %lld: loss %.5g, accuracy %.2f %%, %.3g Hz, %.2f s", (long long)m->epoch, m->loss,
-            100 * m->accuracy, m->rate_hz, m->seconds);
+        lw_log(LW_LOG_INFO, "epoch %lld: loss %.5g, accuracy %.2f %%, %.3g Hz, %.2f s%s", (long long)m->epoch, m->loss,
+            100 * m->accuracy, m->rate_hz, m->seconds, reading);
     return metrics_save(j);
 }
 
