@@ -398,7 +398,6 @@ lw_err experiment_data(reader *r) {
     if (train) LW_TRY(data_set(r, train, 0, &r->x->train_data));
     if (test) LW_TRY(data_set(r, test, 1, &r->x->test_data));
     LW_TRY(reader_bytes(data, "cache", &r->x->train_data.cache));
-    r->x->test_data.cache = r->x->train_data.cache;
     if (is_permuted(a) && is_permuted(b) && a->seed != b->seed)
         return yaml_fail(yaml_get(test, "seed") ? yaml_get(test, "seed") : test,
             "the seed of data.train: it makes the order of the pixels, which must be one for both");
