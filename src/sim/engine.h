@@ -47,11 +47,11 @@ typedef struct engine_pop {
 /** What was emitted, by step. Two rings; the entry of step t is (t - origin) mod depth, always asked for through
  * engine_rows and engine_list.
  *
- *  What the synapses of this rank may need, by slot: `depth` steps (at least delay_max + 1; a tape makes it longer than
- * its recording, so nothing it needs is overwritten), filled by engine_exchange_end. list: rows (slot - slot_begin of
- * the population) that emitted at that step, ascending, one list per population and step; for rows == true populations
- * it names the rows that are not all zero (graded and smooth: all rows; none before the first step). value: real
- * [n_slots, width] per step, for populations with rows == true; zero in rows that are not listed.
+ *  What the synapses of this rank may need, by slot: `depth` = delay_max + 1 steps, filled by engine_exchange_end.
+ * list: rows (slot - slot_begin of the population) that emitted at that step, ascending, one list per population and
+ * step; for rows == true populations it names the rows that are not all zero (graded and smooth: all rows; none before
+ * the first step). value: real [n_slots, width] per step, for populations with rows == true; zero in rows that are not
+ * listed.
  *
  *  What the neurons of this rank emitted, by lid: own_depth = delay_max steps, filled by engine_emit; for exchange and
  * checkpoints. own_list: index within the population of the neurons that emitted in some lane (graded and smooth: not
@@ -124,9 +124,9 @@ static inline void engine_fp_end(unsigned before) {
 
 /* ---- phases of one step, per population or per level; all local unless said ---- */
 
-/** Ask populations to keep rows (tape, tangent) and the ring to have at least `depth` steps; margin and slope arrays
- * are made, bundles of the net dissolved. Keeps contents. */
-lw_err engine_need_rows(lw_sim *sim, int64_t depth) LW_MUST_CHECK;
+/** Ask populations to keep rows (tape, tangent); margin and slope arrays are made, bundles of the net dissolved. Keeps
+ * contents. */
+lw_err engine_need_rows(lw_sim *sim) LW_MUST_CHECK;
 /** Take the net's views and bundles anew. */
 void engine_views(lw_sim *sim);
 /** Zero the input of population p, deliver what is due at step t, add stimuli and feed. For nets without bundles. */

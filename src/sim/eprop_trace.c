@@ -225,9 +225,9 @@ void eprop_step(lw_eprop *e, eprop_pop *q, int64_t t, const void *direct, const 
     for (int32_t s = 0; s < e->n_sources; s++) {
         const lw_proj_view *proj = &sim->proj[e->source[s].proj];
         if (proj->post != q->pop) continue;
-        int64_t n, from = e->tape->t0 + t - proj->slice[e->source[s].slice].delay;
-        (void)engine_list(sim, proj->pre, from, &n);
-        e->source[s].rows = n ? engine_rows(sim, proj->pre, from) : NULL;
+        int64_t k;
+        past *emitted = tape_slots(e->tape, proj->pre, t - proj->slice[e->source[s].slice].delay, &k);
+        e->source[s].rows = past_rows(emitted, k);
     }
     for (int32_t g = 0; g < q->n_groups; g++)
         group_step(e, q, &q->group[g], t, direct, signal, stride);

@@ -15,7 +15,7 @@ static void LW_T(gather)(
         for (int64_t c = 0; c < g->n[first + j]; c++) {
             const REAL *rows = source[column[c].source].rows;
             for (int64_t l = 0; l < width; l++)
-                to[l * K + c] = rows ? rows[column[c].row * width + l] : 0;
+                to[l * K + c] = rows[column[c].row * width + l];
         }
     }
 }

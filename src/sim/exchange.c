@@ -99,6 +99,10 @@ static bool level_direct(const lw_sim *sim, int level) {
     return lw_comm_size(comm) == 1 && !lw_comm_plays(comm);
 }
 
+bool engine_exchange_direct(const lw_sim *sim, int level) {
+    return sim->exchange->level[level].direct;
+}
+
 /* **Collective**. */
 static lw_err level_create(lw_sim *sim, int level) {
     level_exchange *x = &sim->exchange->level[level];

@@ -68,13 +68,10 @@ static void lists_fill(lw_sim *sim) {
         }
 }
 
-static lw_err slots_create(lw_sim *sim, engine_history *h, int64_t depth, bool value) {
-    size_t cells = (size_t)(depth * h->n_slots), lanes = (size_t)sim->width;
-    h->depth = depth;
-    LW_TRY(lw_alloc(cells, sizeof *h->list, "lists of spikes", &h->list));
-    LW_TRY(lw_alloc((size_t)depth * (size_t)sim->n_pop, sizeof *h->n_list, "lists of spikes", &h->n_list));
-    if (value) LW_TRY(lw_alloc(cells * lanes, sim->real_size, "emitted values by slot", &h->value));
-    return LW_OK;
+static lw_err value_create(lw_sim *sim) {
+    engine_history *h = &sim->history;
+    size_t cells = (size_t)(h->depth * h->n_slots) * (size_t)sim->width;
+    return lw_alloc(cells, sim->real_size, "emitted values by slot", &h->value);
 }
 
 static lw_err own_value_create(lw_sim *sim) {
@@ -90,24 +87,23 @@ lw_err engine_history_create(lw_sim *sim) {
         rows = rows || sim->pop[p].rows;
     h->n_slots = lw_net_slots(sim->net).n;
     h->own_depth = lw_net_delay_max(sim->net);
-    LW_TRY(slots_create(sim, h, h->own_depth + 1, rows));
+    h->depth = h->own_depth + 1;
+    LW_TRY(lw_alloc((size_t)(h->depth * h->n_slots), sizeof *h->list, "lists of spikes", &h->list));
+    LW_TRY(lw_alloc((size_t)h->depth * (size_t)sim->n_pop, sizeof *h->n_list, "lists of spikes", &h->n_list));
     size_t own = (size_t)(h->own_depth * lw_net_n_local(sim->net));
     LW_TRY(lw_alloc(own, sizeof *h->own_list, "lists of own spikes", &h->own_list));
     LW_TRY(lw_alloc((size_t)h->own_depth * (size_t)sim->n_pop, sizeof *h->n_own, "lists of own spikes", &h->n_own));
+    if (rows) LW_TRY(value_create(sim));
     if (rows) LW_TRY(own_value_create(sim));
     lists_fill(sim);
     return LW_OK;
 }
 
-static void slots_destroy(engine_history *h) {
+void engine_history_destroy(lw_sim *sim) {
+    engine_history *h = &sim->history;
     lw_free(h->value);
     lw_free(h->list);
     lw_free(h->n_list);
-}
-
-void engine_history_destroy(lw_sim *sim) {
-    engine_history *h = &sim->history;
-    slots_destroy(h);
     lw_free(h->own_value);
     lw_free(h->own_list);
     lw_free(h->n_own);
@@ -159,20 +155,6 @@ static void rows_from_lists(lw_sim *sim, int p) {
     }
 }
 
-/* The newest steps of the ring `from` (of the same origin) into the present one. */
-static void slots_copy(lw_sim *sim, const engine_history *from) {
-    engine_history *h = &sim->history;
-    int64_t steps = from->depth < h->depth ? from->depth : h->depth;
-    size_t block = (size_t)h->n_slots * engine_row_bytes(sim);
-    for (int64_t back = 1; back <= steps; back++) {
-        int64_t a = engine_ring(sim->step - back, from->origin, from->depth);
-        int64_t b = engine_ring(sim->step - back, h->origin, h->depth);
-        memcpy(h->list + b * h->n_slots, from->list + a * h->n_slots, (size_t)h->n_slots * sizeof *h->list);
-        memcpy(h->n_list + b * sim->n_pop, from->n_list + a * sim->n_pop, (size_t)sim->n_pop * sizeof *h->n_list);
-        if (from->value) memcpy((char *)h->value + (size_t)b * block, (char *)from->value + (size_t)a * block, block);
-    }
-}
-
 static lw_err derivative_arrays(lw_sim *sim, engine_pop *pop) {
     size_t n = (size_t)pop->view.n_local * (size_t)sim->width;
     if (!pop->model->emits_spikes) return LW_OK;
@@ -182,7 +164,7 @@ static lw_err derivative_arrays(lw_sim *sim, engine_pop *pop) {
     return LW_OK;
 }
 
-lw_err engine_need_rows(lw_sim *sim, int64_t depth) {
+lw_err engine_need_rows(lw_sim *sim) {
     engine_history *h = &sim->history;
     LW_ASSERT(engine_exchange_pending(sim, 0) == INT64_MAX);
     LW_TRY(engine_plastic_refuse(sim, "a sweep for derivatives"));
@@ -190,23 +172,8 @@ lw_err engine_need_rows(lw_sim *sim, int64_t depth) {
     engine_views(sim);
     for (int p = 0; p < sim->n_pop; p++)
         LW_TRY(derivative_arrays(sim, &sim->pop[p]));
-    if (depth < h->depth) depth = h->depth;
     if (!h->own_value) LW_TRY(own_value_create(sim));
-    if (depth > h->depth || !h->value) {
-        engine_history before = *h;
-        h->value = NULL;
-        h->list = NULL;
-        h->n_list = NULL;
-        lw_err err = slots_create(sim, h, depth, true);
-        if (err != LW_OK) {
-            slots_destroy(h);
-            *h = before;
-            return err;
-        }
-        lists_fill(sim);
-        slots_copy(sim, &before);
-        slots_destroy(&before);
-    }
+    if (!h->value) LW_TRY(value_create(sim));
     for (int p = 0; p < sim->n_pop; p++) {
         if (sim->pop[p].rows) continue;
         sim->pop[p].rows = true;

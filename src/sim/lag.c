@@ -146,16 +146,17 @@ void lag_clear(const lw_sim *sim, lag_sweep *lag) {
     }
 }
 
-/* Rows emitted at recorded step s (negative: before the recording), NULL where there is none. */
-static const void *rows_at(lw_sim *sim, int pre, int64_t t0, int64_t s) {
-    int64_t n = 0;
-    (void)engine_list(sim, pre, t0 + s, &n);
-    return n ? engine_rows(sim, pre, t0 + s) : NULL;
+/* Rows emitted at recorded step s (negative: before the recording). */
+static const void *rows_at(lw_tape *tape, int pre, int64_t s) {
+    int64_t k;
+    past *emitted = tape_slots(tape, pre, s, &k);
+    return past_rows(emitted, k);
 }
 
 /* in_adj: adjoints of step s + 1, NULL: zeros (the recording begins later). */
 static void step_back(
-    lw_sim *sim, lag_proj *p, int64_t s, int64_t t0, const void *in_adj, const sweep_ring *slots, double *grad) {
+    lw_tape *tape, const lag_proj *p, int64_t s, const void *in_adj, const sweep_ring *slots, double *grad) {
+    lw_sim *sim = tape->sim;
     const lw_proj_view *v = &sim->proj[p->proj];
     int64_t n_post = sim->pop[v->post].view.n_local;
     size_t bytes = (size_t)cells(sim, v) * sim->real_size;
@@ -167,7 +168,7 @@ static void step_back(
     else
         memset(place, 0, bytes);
     if (v->n_edges == 0) return;
-    const void *x = w_grad || d_grad ? rows_at(sim, v->pre, t0, s) : NULL;
+    const void *x = w_grad || d_grad ? rows_at(tape, v->pre, s) : NULL;
     void *x_adj = slots ? sweep_ring_at(slots, s) + (size_t)sim->pop[v->pre].view.slot_begin * slots->row_bytes : NULL;
     if (sim->f64)
         back_f64(v, n_post, sim->width, (const double *)(const void *)p->in_adj, s, x, x_adj, w_grad, d_grad);
@@ -175,22 +176,26 @@ static void step_back(
         back_f32(v, n_post, sim->width, (const float *)(const void *)p->in_adj, s, x, x_adj, w_grad, d_grad);
 }
 
-void lag_back(lw_sim *sim, lag_sweep *lag, int pop, int64_t t, int64_t first, int64_t t0, const sweep_ring *slots,
-    const bool *active, void *const *in_adj, double *grad) {
+void lag_back(lw_tape *tape, int pop, int64_t t, int64_t first, const sweep_ring *slots, const bool *active,
+    void *const *in_adj, double *grad) {
+    const lw_sim *sim = tape->sim;
+    const lag_sweep *lag = &tape->room->lag;
     for (int32_t i = 0; i < lag->n; i++) {
-        lag_proj *p = &lag->proj[i];
+        const lag_proj *p = &lag->proj[i];
         const lw_proj_view *v = &sim->proj[p->proj];
         if (v->post != pop) continue;
-        step_back(sim, p, t - 1, t0, in_adj[v->port], t > first && active[v->pre] ? slots : NULL, grad);
+        step_back(tape, p, t - 1, in_adj[v->port], t > first && active[v->pre] ? slots : NULL, grad);
     }
 }
 
-void lag_back_end(lw_sim *sim, lag_sweep *lag, int64_t first, int64_t t0, const bool *active, double *grad) {
+void lag_back_end(lw_tape *tape, int64_t first, const bool *active, double *grad) {
+    const lw_sim *sim = tape->sim;
+    const lag_sweep *lag = &tape->room->lag;
     for (int32_t i = 0; i < lag->n && grad; i++) {
-        lag_proj *p = &lag->proj[i];
+        const lag_proj *p = &lag->proj[i];
         if (!active[sim->proj[p->proj].post]) continue;
         for (int64_t s = first - 2; s >= first - p->depth; s--)
-            step_back(sim, p, s, t0, NULL, NULL, grad);
+            step_back(tape, p, s, NULL, NULL, grad);
     }
 }
 
@@ -202,21 +207,21 @@ void lag_gather(bool f64, const lw_proj_view *proj, int64_t n_post, int64_t widt
         gather_f32(proj, n_post, width, x, acc);
 }
 
-void lag_push(lw_sim *sim, lag_sweep *lag, int proj, int64_t t, int64_t t0, const sweep_ring *slots,
-    const double *direction, void *in_tan) {
-    lag_proj *p = lag->proj;
+void lag_push(lw_tape *tape, int proj, int64_t t, const sweep_ring *slots, const double *direction, void *in_tan) {
+    const lw_sim *sim = tape->sim;
+    lag_proj *p = tape->room->lag.proj;
     while (p->proj != proj)
         p++;
     const lw_proj_view *v = &sim->proj[proj];
     int64_t n_post = sim->pop[v->post].view.n_local;
     size_t begin = slots ? (size_t)sim->pop[v->pre].view.slot_begin * slots->row_bytes : 0;
+    const double *w_tan = direction && p->weight >= 0 ? direction + p->weight : NULL;
+    const double *d_tan = direction && p->delay >= 0 ? direction + p->delay : NULL;
     for (int64_t d = 1; d <= p->depth; d++) {
-        p->x[d] = rows_at(sim, v->pre, t0, t - d);
+        p->x[d] = w_tan || d_tan ? rows_at(tape, v->pre, t - d) : NULL;
         p->x_tan[d] = slots && t >= d ? sweep_ring_at(slots, t - d) + begin : NULL;
     }
     if (slots) lag_gather(sim->f64, v, n_post, sim->width, p->x_tan, in_tan);
-    const double *w_tan = direction && p->weight >= 0 ? direction + p->weight : NULL;
-    const double *d_tan = direction && p->delay >= 0 ? direction + p->delay : NULL;
     if (v->n_edges == 0 || (!w_tan && !d_tan)) return;
     if (sim->f64)
         gather_moving_f64(v, n_post, sim->width, p->x, w_tan, d_tan, in_tan);

@@ -43,13 +43,13 @@ lw_err lag_plan(const lw_sim *sim, const lw_theta *theta, struct sweep_memory *m
 void lag_clear(const lw_sim *sim, lag_sweep *lag);
 /** The adjoints of population pop's inputs at recorded step t, by port: adds to the adjoints of what was emitted at
  * t - 1 (slots; active: [n_pop] sources that want it) and, grad not NULL, to gradients. t descends. */
-void lag_back(lw_sim *sim, lag_sweep *lag, int pop, int64_t t, int64_t first, int64_t t0,
-    const struct sweep_ring *slots, const bool *active, void *const *in_adj, double *grad);
+void lag_back(lw_tape *tape, int pop, int64_t t, int64_t first, const struct sweep_ring *slots, const bool *active,
+    void *const *in_adj, double *grad);
 /** After step 0: gradients from values that were in flight before the recording. */
-void lag_back_end(lw_sim *sim, lag_sweep *lag, int64_t first, int64_t t0, const bool *active, double *grad);
+void lag_back_end(lw_tape *tape, int64_t first, const bool *active, double *grad);
 /** in_tan += what tangents of sources (slots, or NULL) and directions of weights and delays make of step t. */
-void lag_push(lw_sim *sim, lag_sweep *lag, int proj, int64_t t, int64_t t0, const struct sweep_ring *slots,
-    const double *direction, void *in_tan);
+void lag_push(
+    lw_tape *tape, int proj, int64_t t, const struct sweep_ring *slots, const double *direction, void *in_tan);
 /** acc[target, :] += w ((1 - f) x[k][row, :] + f x[k + 1][row, :]) for all synapses; x: rows by delay, NULL: zeros. */
 void lag_gather(bool f64, const lw_proj_view *proj, int64_t n_post, int64_t width, const void *const *x, void *acc);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * nonzero.h: which of up to 64 numbers are not zero, as bits: most loops over lanes look for few spikes among many
- * zeros.
+ * nonzero.h: which of up to 64 numbers are not zero, as bits, and back: most loops over lanes look for few spikes among
+ * many zeros.
  */
 #ifndef LAPWING_SIM_NONZERO_H
 #define LAPWING_SIM_NONZERO_H
@@ -34,6 +34,22 @@ static inline uint64_t nonzero_bits_f64(const double *x, int64_t n) {
     for (; l < n; l++)
         bits |= (uint64_t)(x[l] != 0) << l;
     return bits;
+}
+
+/** x[i] = bit i, i < n. */
+static inline void bits_unpack_f32(const uint64_t *bits, int64_t n, float *x) {
+    int64_t i = 0;
+#ifdef __AVX512F__
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(x + i, _mm512_maskz_mov_ps((__mmask16)(bits[i / 64] >> i % 64), _mm512_set1_ps(1)));
+#endif
+    for (; i < n; i++)
+        x[i] = (float)(bits[i / 64] >> i % 64 & 1);
+}
+
+static inline void bits_unpack_f64(const uint64_t *bits, int64_t n, double *x) {
+    for (int64_t i = 0; i < n; i++)
+        x[i] = (double)(bits[i / 64] >> i % 64 & 1);
 }
 
 /** Numbers of the bits that are set, ascending: bit l of word w of step s is s * width + l, with as many words a step

@@ -177,11 +177,10 @@ static void slice_gradient(const product_sweep *s, const lw_proj_view *proj, con
     const void *in_adj, const void *in_adj_tan, double *grad) {
     lw_tape *tape = s->tape;
     lw_sim *sim = tape->sim;
-    int64_t n;
-    const uint32_t *row = engine_list(sim, proj->pre, tape->t0 + from, &n);
-    if (n)
-        deliver_weight_grad(
-            true, proj, slice, sim->width, row, n, engine_rows(sim, proj->pre, tape->t0 + from), in_adj_tan, grad);
+    int64_t at;
+    past *emitted = tape_slots(tape, proj->pre, from, &at);
+    int64_t n = past_list(emitted, at, sim->width, tape->room->list);
+    deliver_weight_grad(true, proj, slice, sim->width, tape->room->list, n, past_rows(emitted, at), in_adj_tan, grad);
     if (from < 0 || !tape->room->active[proj->pre]) return; /* a constant */
     const char *x_tan = slot_tan(tape, from) + (size_t)sim->pop[proj->pre].view.slot_begin * tape->room->slot.row_bytes;
     deliver_weight_grad(true, proj, slice, sim->width, tape->room->row, proj->n_rows, x_tan, in_adj, grad);

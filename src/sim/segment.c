@@ -2,7 +2,7 @@
  *
  * Segments of a tape: the engine's state at the beginning of each, taken and put back, and what populations emitted in
  * all steps, spikes as bits. A snapshot holds states, refractory counters and the rows and lists of slots of the last
- * delay_max steps; everything else that a step needs is a function of the step's number (stimuli, feeds) or is made
+ * delay_max + 1 steps; everything else that a step needs is a function of the step's number (stimuli, feeds) or is made
  * from the history (learned delays).
  */
 #include <string.h>
@@ -14,10 +14,6 @@ static int64_t pop_cells(const lw_sim *sim, int p) {
     return sim->pop[p].view.n_local * sim->width;
 }
 
-static int64_t pop_words(const lw_sim *sim, int p) {
-    return (pop_cells(sim, p) + 63) / 64;
-}
-
 /* bytes of one step of the ring of slots: rows, list, lengths */
 static int64_t slot_bytes(const lw_sim *sim) {
     int64_t n = sim->history.n_slots;
@@ -25,7 +21,7 @@ static int64_t slot_bytes(const lw_sim *sim) {
 }
 
 static int64_t snapshot_size(const lw_sim *sim) {
-    int64_t bytes = lw_net_delay_max(sim->net) * slot_bytes(sim);
+    int64_t bytes = (lw_net_delay_max(sim->net) + 1) * slot_bytes(sim);
     for (int p = 0; p < sim->n_pop; p++) {
         const engine_pop *pop = &sim->pop[p];
         bytes += pop->model->n_state * pop_cells(sim, p) * (int64_t)sim->real_size;
@@ -40,24 +36,14 @@ lw_err segments_plan(const lw_sim *sim, int64_t max_steps, int64_t segment, cons
     s.most = (max_steps + s.length - 1) / s.length;
     s.snapshot_bytes = snapshot_size(sim);
     if (!rolling) LW_TRY(sweep_take(m, s.most, (size_t)s.snapshot_bytes, "states between segments", &s.snapshot));
-    LW_TRY(sweep_take(m, sim->n_pop, sizeof *s.value, "outputs of all steps", &s.value));
-    LW_TRY(sweep_take(m, sim->n_pop, sizeof *s.bits, "outputs of all steps", &s.bits));
-    LW_TRY(sweep_take(m, sim->n_pop, sizeof *s.row, "outputs of all steps", &s.row));
+    LW_TRY(sweep_take(m, sim->n_pop, sizeof *s.out, "outputs of all steps", &s.out));
     LW_TRY(sweep_take(m, lw_net_n_local(sim->net), sizeof *s.spike_count, "spike counts", &s.spike_count));
     for (int p = 0; p < sim->n_pop; p++) {
-        void *value = NULL, *row = NULL;
-        uint64_t *bits = NULL;
+        past all = {0};
         if (keep && !keep[p]) continue;
-        if (engine_sends_events(sim, p)) {
-            LW_TRY(sweep_take(m, max_steps * pop_words(sim, p) + 1, sizeof *bits, "spikes of all steps", &bits));
-            LW_TRY(sweep_take(m, pop_cells(sim, p), sim->real_size, "spikes of a step", &row));
-        } else {
-            LW_TRY(sweep_take(m, max_steps * pop_cells(sim, p) + 1, sim->real_size, "values of all steps", &value));
-        }
-        if (m->dry) continue;
-        s.value[p] = value;
-        s.bits[p] = bits;
-        s.row[p] = row;
+        LW_TRY(past_plan(
+            m, engine_sends_events(sim, p), sim->f64, pop_cells(sim, p), max_steps, "outputs of all steps", &all));
+        if (!m->dry) s.out[p] = all;
     }
     *out = s;
     return LW_OK;
@@ -78,7 +64,7 @@ static void snapshot_move(lw_sim *sim, bool out, char *at) {
             block_move(out, pop->state[i], (size_t)pop_cells(sim, p) * sim->real_size, &at);
         if (pop->refractory) block_move(out, pop->refractory, (size_t)pop_cells(sim, p) * sizeof *pop->refractory, &at);
     }
-    for (int64_t back = 1; back <= lw_net_delay_max(sim->net); back++) {
+    for (int64_t back = 1; back <= lw_net_delay_max(sim->net) + 1; back++) {
         int64_t k = engine_ring(sim->step - back, h->origin, h->depth);
         block_move(out, (char *)h->value + (size_t)(k * h->n_slots) * row, (size_t)h->n_slots * row, &at);
         block_move(out, h->list + k * h->n_slots, (size_t)h->n_slots * sizeof *h->list, &at);
@@ -96,34 +82,8 @@ void segment_note(lw_tape *tape, int64_t t) {
 }
 
 void segment_emit(lw_tape *tape, int p, int64_t t) {
-    const lw_sim *sim = tape->sim;
     const tape_segments *s = tape->segments;
-    int64_t cells = pop_cells(sim, p);
-    if (s->again) return;
-    if (s->value[p])
-        memcpy(s->value[p] + (size_t)(t * cells) * sim->real_size, sim->pop[p].out, (size_t)cells * sim->real_size);
-    if (!s->bits[p]) return;
-    for (int64_t w = 0; w < pop_words(sim, p); w++) {
-        int64_t n = cells - 64 * w < 64 ? cells - 64 * w : 64;
-        s->bits[p][t * pop_words(sim, p) + w] = sim->f64 ? nonzero_bits_f64((const double *)sim->pop[p].out + 64 * w, n)
-                                                         : nonzero_bits_f32((const float *)sim->pop[p].out + 64 * w, n);
-    }
-}
-
-const void *segment_output(const lw_tape *tape, int p, int64_t t) {
-    const lw_sim *sim = tape->sim;
-    const tape_segments *s = tape->segments;
-    int64_t cells = pop_cells(sim, p);
-    LW_ASSERT(t >= 0 && t < tape->n_steps);
-    if (s->value[p]) return s->value[p] + (size_t)(t * cells) * sim->real_size;
-    const uint64_t *bits = s->bits[p] + t * pop_words(sim, p);
-    for (int64_t i = 0; i < cells; i++) {
-        if (sim->f64)
-            ((double *)s->row[p])[i] = (double)(bits[i / 64] >> i % 64 & 1);
-        else
-            ((float *)s->row[p])[i] = (float)(bits[i / 64] >> i % 64 & 1);
-    }
-    return s->row[p];
+    if (!s->again && s->out[p].kept) past_put(&s->out[p], t, tape->sim->pop[p].out);
 }
 
 lw_err segment_load(lw_tape *tape, int64_t end) {

@@ -8,6 +8,7 @@
 #define LAPWING_SIM_SWEEP_H
 
 #include "lag.h"
+#include "past.h"
 
 enum { SWEEP_MAX = 32 }; /* arrays of one kind a need mask can name */
 
@@ -64,17 +65,16 @@ void sweep_from_f64(bool f64, int64_t n, const double *x, void *out);
 typedef struct sweep_panel {
     int32_t pop, port;
     int64_t room, steps; /* steps of room, steps held */
-    int64_t first;       /* engine step of the first one held */
+    int64_t first;       /* recorded step of the first one held */
     int64_t block;       /* targets that lie together: n_local, or fewer where all projections are dense */
     void *adj;           /* [block of targets][room, width][targets of the block] real: a block fits the second cache */
 } sweep_panel;
 typedef struct sweep_grad {
     int64_t n_panel;
     sweep_panel *panel;
-    const void **x;        /* emitted rows by step of the panel */
-    const uint32_t **list; /* which of them are not zero */
-    int64_t *n;
-    uint64_t *bits;   /* [rows, steps, words] lanes that are not zero */
+    past **from;      /* what the sources emitted, by step of the panel, */
+    int64_t *at;      /* and which step of that it is */
+    uint64_t *bits;   /* [rows, steps, words] lanes that are not zero; of spikes, of one row */
     uint32_t *column; /* [most room * width] of one row: where it is not zero */
     void *value;      /* real, what it is there */
     double **tied; /* [n_proj] of projections with tied weights, by synapse: gradients until they are summed by kernel
@@ -84,11 +84,10 @@ typedef struct sweep_grad {
         *mask; /* real [rows, width] of the projection in work: what its values are multiplied by; NULL: nothing */
 } sweep_grad;
 lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m, sweep_grad *g) LW_MUST_CHECK;
-/** The adjoints of population pop's inputs at engine step `step`, by port: [n_local, width]. */
-void sweep_grad_add(
-    lw_sim *sim, const lw_theta *theta, sweep_grad *g, int pop, int64_t step, char *const *in_adj, double *grad);
+/** The adjoints of population pop's inputs at recorded step t, by port: [n_local, width]. */
+void sweep_grad_add(lw_tape *tape, int pop, int64_t t, char *const *in_adj, double *grad);
 /** Empty all panels into grad; blocks of weights (but tied ones) are reported to seed->ready as they are done. */
-void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const lw_tape_seed *seed, double *grad);
+void sweep_grad_end(lw_tape *tape, const lw_tape_seed *seed, double *grad);
 
 /* ------------------------------------------------------------------ tied weights (sweep_tied.c) */
 
@@ -111,7 +110,12 @@ const double *sweep_direction(
 /** Record of a population: real [max_steps][n_local, width] each, NULL where the need masks have no bit. */
 typedef struct tape_pop {
     char *old[SWEEP_MAX], *in[SWEEP_MAX], *pre[SWEEP_MAX];
-    char *out, *slope, *curve; /* curve: S''(u), of a tape for second derivatives */
+    char *slope, *curve; /* curve: S''(u), of a tape for second derivatives */
+    past out;            /* what its neurons emitted */
+    past slots; /* what its slots here emitted, where weights or delays of their synapses are learned: from `before`
+                   steps before the recording on; direct: only those, the others are in `out` */
+    int64_t before;
+    bool direct;
     uint8_t *held;
     lw_model_need keep;
     void *own_out, *own_slope; /* the engine's, while the tape records */
@@ -134,6 +138,7 @@ typedef struct tape_room {
     double **param;         /* one per parameter, of the population in work */
     bool *active;           /* [n_pop] its adjoint or tangent can differ from 0 and is wanted */
     uint32_t *row;          /* 0, 1, 2 ...: all rows of a projection */
+    uint32_t *list;         /* [most rows of a projection] those that emitted */
     void **packed_weight;   /* [n_proj] dense weights as dense_adjoint reads them; NULL where it does not */
     int32_t *neuron;        /* [n_slots] place of the slot's neuron in its population here, -1 on another rank */
     sweep_grad grad;
@@ -145,9 +150,7 @@ typedef struct tape_segments {
     int64_t length, most; /* steps of a segment, segments of max_steps */
     char *snapshot;       /* [most][bytes]; NULL: a rolling tape, which goes back nowhere */
     int64_t snapshot_bytes;
-    char **value;         /* [n_pop] real [max_steps][n_local, width] of kept graded populations */
-    uint64_t **bits;      /* [n_pop] [max_steps][words] of kept spiking populations */
-    void **row;           /* [n_pop] real [n_local, width]: bits as numbers */
+    past *out;            /* [n_pop] of kept populations */
     int64_t *spike_count; /* [n_local of the net] while steps are run again */
     bool again;
 } tape_segments;
@@ -187,7 +190,11 @@ struct lw_tape {
 typedef struct tape_point {
     const void *old[SWEEP_MAX], *in[SWEEP_MAX], *pre[SWEEP_MAX];
 } tape_point;
-lw_kernel_args tape_args(const lw_tape *tape, int p, int64_t t, tape_point *at);
+lw_kernel_args tape_args(lw_tape *tape, int p, int64_t t, tape_point *at);
+/** What the slots of population p emitted at recorded step t, which may lie before the recording: step *k of the
+ * result.
+ */
+past *tape_slots(lw_tape *tape, int p, int64_t t, int64_t *k);
 /** The recording is complete and the engine still stands at its end. */
 lw_err tape_check(const lw_tape *tape) LW_MUST_CHECK;
 /** Record the steps [begin, end) of a run, from where the engine stands. **Collective**. */
@@ -198,8 +205,6 @@ lw_err segments_plan(const lw_sim *sim, int64_t max_steps, int64_t segment, cons
 /** Note the state before recorded step t, the beginning of a segment; what population p emitted at recorded step t. */
 void segment_note(lw_tape *tape, int64_t t);
 void segment_emit(lw_tape *tape, int p, int64_t t);
-/** What a kept population emitted at recorded step t. */
-const void *segment_output(const lw_tape *tape, int p, int64_t t);
 /** Record the segment that holds recorded step end - 1 again. **Collective**. */
 lw_err segment_load(lw_tape *tape, int64_t end) LW_MUST_CHECK;
 /** Spike counts as they were before anything was run again. */

@@ -75,9 +75,8 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
         }
     }
     LW_TRY(sweep_tied_plan(sim, theta, m, g));
-    LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->x, "gradient steps", &g->x));
-    LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->list, "gradient steps", &g->list));
-    LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->n, "gradient steps", &g->n));
+    LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->from, "gradient steps", &g->from));
+    LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->at, "gradient steps", &g->at));
     LW_TRY(sweep_take(
         m, columns / sim->width * ((sim->width + 63) / 64) * rows, sizeof *g->bits, "gradient bits", &g->bits));
     /* bits_list stores up to 15 places over: into the next row's, which are written later */
@@ -85,22 +84,21 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
     return sweep_take(m, CHUNK * columns, sim->real_size, "gradient columns", &g->value);
 }
 
-/* Step s of the panel is engine step first - s. */
-static void panel_flush(lw_sim *sim, const lw_theta *theta, sweep_grad *g, sweep_panel *panel, double *grad) {
+/* Step s of the panel is recorded step first - s. */
+static void panel_flush(lw_tape *tape, sweep_panel *panel, double *grad) {
+    lw_sim *sim = tape->sim;
+    sweep_grad *g = &tape->room->grad;
     int64_t n_local = sim->pop[panel->pop].view.n_local;
     for (int k = sim->incoming_begin[panel->pop]; k < sim->incoming_begin[panel->pop + 1]; k++) {
         const lw_proj_view *proj = &sim->proj[sim->incoming[k]];
-        int64_t offset = sweep_weight_offset(theta, sim->incoming[k]);
+        int64_t offset = sweep_weight_offset(tape->theta, sim->incoming[k]);
         if (proj->port != panel->port || offset < 0 || proj->lag_max) continue;
         double *to = proj->n_tied ? g->tied[sim->incoming[k]] : grad + offset;
         g->mask = dropout_mask(sim, proj);
         bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth && !g->mask;
         for (int i = 0; i < proj->n_slices; i++) {
-            for (int64_t s = 0; s < panel->steps; s++) {
-                int64_t from = panel->first - s - proj->slice[i].delay;
-                g->list[s] = engine_list(sim, proj->pre, from, &g->n[s]);
-                g->x[s] = g->n[s] ? engine_rows(sim, proj->pre, from) : NULL;
-            }
+            for (int64_t s = 0; s < panel->steps; s++)
+                g->from[s] = tape_slots(tape, proj->pre, panel->first - s - proj->slice[i].delay, &g->at[s]);
             if (sim->f64)
                 slice_grad_f64(proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel, to);
             else
@@ -110,30 +108,33 @@ static void panel_flush(lw_sim *sim, const lw_theta *theta, sweep_grad *g, sweep
     panel->steps = 0;
 }
 
-void sweep_grad_add(
-    lw_sim *sim, const lw_theta *theta, sweep_grad *g, int pop, int64_t step, char *const *in_adj, double *grad) {
+void sweep_grad_add(lw_tape *tape, int pop, int64_t t, char *const *in_adj, double *grad) {
+    const lw_sim *sim = tape->sim;
+    sweep_grad *g = &tape->room->grad;
     int64_t n = sim->pop[pop].view.n_local;
     for (int64_t i = 0; i < g->n_panel; i++) {
         sweep_panel *panel = &g->panel[i];
         if (panel->pop != pop) continue;
-        if (panel->steps == 0) panel->first = step;
+        if (panel->steps == 0) panel->first = t;
         const void *from = in_adj[panel->port];
         if (sim->f64)
             transposed_f64(panel, n, sim->width, panel->steps * sim->width, from);
         else
             transposed_f32(panel, n, sim->width, panel->steps * sim->width, from);
-        if (++panel->steps == panel->room) panel_flush(sim, theta, g, panel, grad);
+        if (++panel->steps == panel->room) panel_flush(tape, panel, grad);
     }
 }
 
-void sweep_grad_end(lw_sim *sim, const lw_theta *theta, sweep_grad *g, const lw_tape_seed *seed, double *grad) {
+void sweep_grad_end(lw_tape *tape, const lw_tape_seed *seed, double *grad) {
+    const lw_theta *theta = tape->theta;
+    sweep_grad *g = &tape->room->grad;
     for (int64_t i = 0; i < g->n_panel; i++) {
-        const sweep_panel *panel = &g->panel[i];
-        panel_flush(sim, theta, g, &g->panel[i], grad);
+        sweep_panel *panel = &g->panel[i];
+        panel_flush(tape, panel, grad);
         for (int b = 0; seed && seed->ready && b < theta->n_blocks; b++) {
             const lw_theta_block *block = &theta->block[b];
             if (!block->is_weight || block->tied) continue;
-            const lw_proj_view *proj = &sim->proj[block->proj];
+            const lw_proj_view *proj = &tape->sim->proj[block->proj];
             if (proj->post == panel->pop && proj->port == panel->port && !proj->lag_max) seed->ready(seed->payload, b);
         }
     }

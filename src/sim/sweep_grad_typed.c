@@ -27,36 +27,49 @@ static void LW_T(transposed)(
     }
 }
 
-/* bits[row][s][word]: lanes of the row that are not zero at step s of the panel. Steps are passed through as they lie
- * in memory; to look a row up in one step after the other would miss the caches each time. */
-static void LW_T(bits_fill)(int64_t n_rows, int64_t width, int64_t steps, const void *const *x,
-    const uint32_t *const *list, const int64_t *n, uint64_t *restrict bits) {
+/* Of values other than spikes: g->bits[row][s][word], lanes of the row that are not zero at step s of the panel. Steps
+ * are passed through as they lie in memory; to look a row up in one step after the other would miss the caches. */
+static void LW_T(bits_fill)(const sweep_grad *g, int64_t n_rows, int64_t width, int64_t steps) {
     int64_t words = (width + 63) / 64;
-    memset(bits, 0, (size_t)(n_rows * steps * words) * sizeof *bits);
-    for (int64_t s = 0; s < steps; s++)
-        for (int64_t i = 0; i < n[s]; i++) {
-            const REAL *from = (const REAL *)x[s] + list[s][i] * width;
+    for (int64_t s = 0; s < steps && !g->from[s]->spikes; s++) {
+        const REAL *x = past_at(g->from[s], g->at[s]);
+        for (int64_t r = 0; r < n_rows; r++)
             for (int64_t w = 0; w < words; w++)
-                bits[(list[s][i] * steps + s) * words + w] =
-                    LW_T(nonzero_bits)(from + 64 * w, width - 64 * w < 64 ? width - 64 * w : 64);
-        }
+                g->bits[(r * steps + s) * words + w] =
+                    LW_T(nonzero_bits)(x + r * width + 64 * w, width - 64 * w < 64 ? width - 64 * w : 64);
+    }
+}
+
+/* [steps][words] of one row; spikes are few bytes a step, which the first cache holds for the rows that follow. */
+static const uint64_t *LW_T(row_bits)(const sweep_grad *g, int64_t row, int64_t width, int64_t steps) {
+    int64_t words = (width + 63) / 64;
+    if (!g->from[0]->spikes) return g->bits + row * steps * words;
+    for (int64_t s = 0; s < steps; s++)
+        for (int64_t w = 0; w < words; w++)
+            g->bits[s * words + w] = bits_at(
+                past_bits(g->from[s], g->at[s]), row * width + 64 * w, width - 64 * w < 64 ? width - 64 * w : 64);
+    return g->bits;
 }
 
 /* Columns of one row that are not zero, and their values (ones: spikes, no values and no mask); step s of the panel
  * holds columns s * width ... */
-static int64_t LW_T(columns)(int64_t steps, const void *const *x, bool ones, int64_t row, int64_t width,
-    const REAL *restrict mask, const uint64_t *restrict bits, uint32_t *restrict column, REAL *restrict value) {
+static int64_t LW_T(columns)(const sweep_grad *g, bool ones, int64_t row, int64_t width, int64_t steps,
+    uint32_t *restrict column, REAL *restrict value) {
+    const uint64_t *bits = LW_T(row_bits)(g, row, width, steps);
+    const REAL *mask = g->mask;
     int64_t n = 0;
     if (ones) return bits_list(steps, width, bits, column);
-    for (int64_t s = 0; s < steps; s++)
+    for (int64_t s = 0; s < steps; s++) {
+        const REAL *x = g->from[s]->spikes ? NULL : past_at(g->from[s], g->at[s]);
         for (int64_t l0 = 0; l0 < width; l0 += 64)
             for (uint64_t b = *bits++; b; b &= b - 1) {
                 int64_t l = l0 + __builtin_ctzll(b);
                 if (mask && mask[row * width + l] == 0) continue;
                 column[n++] = (uint32_t)(s * width + l);
-                value[n - 1] = ((const REAL *)x[s])[row * width + l];
+                value[n - 1] = x ? x[row * width + l] : 1;
                 if (mask) value[n - 1] *= mask[row * width + l];
             }
+    }
     return n;
 }
 
@@ -116,12 +129,12 @@ static void LW_T(row_sparse)(bool ones, int64_t n_edges, const uint32_t *restric
 /* Targets in blocks, so that the panel's part of a block stays in the second cache while some rows pass over it. */
 static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int64_t width, int64_t steps,
     const sweep_grad *g, const sweep_panel *panel, double *grad) {
-    int64_t words = (width + 63) / 64, most = steps * width, found[CHUNK];
+    int64_t most = steps * width, found[CHUNK];
     for (int64_t r0 = 0; r0 < proj->n_rows; r0 += CHUNK) {
         int64_t r1 = r0 + CHUNK < proj->n_rows ? r0 + CHUNK : proj->n_rows;
         for (int64_t r = r0; r < r1; r++)
-            found[r - r0] = LW_T(columns)(steps, g->x, ones, r, width, g->mask, g->bits + r * steps * words,
-                g->column + (r - r0) * most, (REAL *)g->value + (r - r0) * most);
+            found[r - r0] = LW_T(columns)(
+                g, ones, r, width, steps, g->column + (r - r0) * most, (REAL *)g->value + (r - r0) * most);
         for (int64_t j = 0; j < n; j += 8 * LANES) {
             int64_t here = j + 8 * LANES < n ? 8 * LANES : n - j;
             int64_t stride = panel->block < n ? here : n;
@@ -140,17 +153,15 @@ static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int
 
 static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, bool ones, int64_t n, int64_t width,
     int64_t steps, const sweep_grad *g, const sweep_panel *panel, double *grad) {
-    int64_t words = (width + 63) / 64;
-    LW_T(bits_fill)(proj->n_rows, width, steps, g->x, g->list, g->n, g->bits);
+    if (steps == 0) return;
+    LW_T(bits_fill)(g, proj->n_rows, width, steps);
     if (proj->dense) {
         LW_T(dense_grad)(proj, ones, n, width, steps, g, panel, grad);
         return;
     }
     for (int64_t row = 0; row < proj->n_rows; row++) {
         int64_t begin = slice->row_begin[row], end = slice->row_begin[row + 1], n_column = 0;
-        if (begin < end)
-            n_column = LW_T(columns)(
-                steps, g->x, ones, row, width, g->mask, g->bits + row * steps * words, g->column, g->value);
+        if (begin < end) n_column = LW_T(columns)(g, ones, row, width, steps, g->column, g->value);
         if (n_column > 0) LW_T(row_sparse)
         (ones, end - begin, proj->target + begin, n, n_column, g->column, g->value, panel->adj, grad + begin);
     }

@@ -341,7 +341,7 @@ static lw_err tangent_build(lw_sim *sim, int64_t k, lw_tangent **out) {
     (*out)->sim = sim;
     (*out)->k = k;
     LW_TRY(sweep_take(&(*out)->memory, sim->n_pop, sizeof *(*out)->pop, "tangent populations", &(*out)->pop));
-    return engine_need_rows(sim, lw_net_delay_max(sim->net) + 1);
+    return engine_need_rows(sim);
 }
 
 lw_err lw_tangent_create(lw_sim *sim, int64_t k, bool at_cut, lw_tangent **out) {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The tape: memory of a recorded run and the recording itself. It keeps, per population and step, the arrays that the
- * model's need masks name (states before update, inputs, states before fire), the emitted value, the slope S'(u) and
- * the refractory flags; emitted values of slots stay in the engine's history, whose ring is made longer than the
- * recording. The sweeps are in tape_backward.c and tape_tangent.c.
+ * model's need masks name (states before update, inputs, states before fire), what neurons and slots emitted (spikes as
+ * bits), the slope S'(u) and the refractory flags. The sweeps are in tape_backward.c and tape_tangent.c.
  */
 #include <string.h>
 #include "engine_parts.h"
@@ -23,8 +22,29 @@ static lw_err arrays_plan(
     return LW_OK;
 }
 
-static lw_err pop_plan(
-    const lw_sim *sim, int p, int64_t max_steps, const lw_theta *theta, bool second, sweep_memory *m, tape_pop *out) {
+/* What the gradients of the synapses of population p's slots need, (5) of SWEEPS.md. Of spikes several steps at a time
+ * are unpacked where delays are learned and by traces; these keep numbers. */
+static lw_err slots_plan(
+    const lw_sim *sim, int p, int64_t max_steps, const lw_theta *theta, bool rolling, sweep_memory *m, tape_pop *out) {
+    const lw_pop_view *v = &sim->pop[p].view;
+    bool spikes = engine_sends_events(sim, p) && !rolling, wanted = false;
+    for (int k = 0; k < sim->n_proj; k++) {
+        const lw_proj_view *proj = &sim->proj[k];
+        if (proj->pre != p || (sweep_weight_offset(theta, k) < 0 && sweep_delay_offset(theta, k) < 0)) continue;
+        wanted = true;
+        spikes = spikes && !proj->lag_max;
+        if (proj->lag_max >= out->before) out->before = proj->lag_max + 1;
+        for (int s = 0; s < proj->n_slices; s++)
+            if (proj->slice[s].delay > out->before) out->before = proj->slice[s].delay;
+    }
+    if (!wanted) return LW_OK;
+    out->direct = engine_exchange_direct(sim, v->level) && spikes == engine_sends_events(sim, p);
+    return past_plan(m, spikes, sim->f64, v->n_slots * sim->width, out->before + (out->direct ? 0 : max_steps),
+        "tape: values of slots", &out->slots);
+}
+
+static lw_err pop_plan(const lw_sim *sim, int p, int64_t max_steps, const lw_theta *theta, bool second, bool rolling,
+    sweep_memory *m, tape_pop *out) {
     const lw_model *model = sim->pop[p].model;
     int64_t count = pop_cells(sim, p) * max_steps;
     size_t size = sim->real_size;
@@ -40,7 +60,9 @@ static lw_err pop_plan(
     LW_TRY(arrays_plan(m, keep.old, model->n_state, count, size, "tape: states before update", out->old));
     LW_TRY(arrays_plan(m, keep.in, model->n_input, count, size, "tape: inputs", out->in));
     LW_TRY(arrays_plan(m, keep.pre, model->n_state, count, size, "tape: states before fire", out->pre));
-    LW_TRY(sweep_take(m, count, size, "tape: emitted values", &out->out));
+    LW_TRY(past_plan(
+        m, engine_sends_events(sim, p), sim->f64, pop_cells(sim, p), max_steps, "tape: emitted values", &out->out));
+    LW_TRY(slots_plan(sim, p, max_steps, theta, rolling, m, out));
     if (model->emits_spikes) LW_TRY(sweep_take(m, count, size, "tape: slopes", &out->slope));
     if (second && model->emits_spikes) LW_TRY(sweep_take(m, count, size, "tape: curvatures", &out->curve));
     if (model->has_refractory) LW_TRY(sweep_take(m, count, 1, "tape: refractory flags", &out->held));
@@ -64,6 +86,7 @@ lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room)
     LW_TRY(sweep_take(m, sim->n_pop, sizeof(bool), "sweep flags", &room->active));
     LW_TRY(sweep_take(m, sizes.n_param, sizeof(double *), "sweep parameters", &room->param));
     LW_TRY(sweep_take(m, sizes.n_rows, sizeof(uint32_t), "sweep rows", &room->row));
+    LW_TRY(sweep_take(m, sizes.n_rows, sizeof(uint32_t), "sweep rows", &room->list));
     LW_TRY(sweep_take(m, n_slots, sizeof(int32_t), "neurons of slots", &room->neuron));
     LW_TRY(sweep_take(m, sim->n_proj, sizeof(void *), "packed weights", &room->packed_weight));
     for (int k = 0; k < sim->n_proj; k++) {
@@ -149,13 +172,11 @@ static int64_t bytes_of(const lw_sim *sim, int64_t max_steps, const lw_theta *th
     lw_err err = LW_OK;
     for (int p = 0; p < sim->n_pop && err == LW_OK; p++) {
         tape_pop pop = {0};
-        err = pop_plan(sim, p, max_steps, theta, false, &record, &pop);
+        err = pop_plan(sim, p, max_steps, theta, false, false, &record, &pop);
     }
     if (err == LW_OK) err = tape_room_plan(sim, theta, &room);
     LW_ASSERT(err == LW_OK); /* counting does not fail */
-    int64_t more = max_steps + lw_net_delay_max(sim->net) + 1 - sim->history.depth;
-    int64_t per_step = lw_net_slots(sim->net).n * ((int64_t)sim->real_size * sim->width + (int64_t)sizeof(uint32_t));
-    return record.bytes + room.memory.bytes + (more > 0 ? more : 0) * per_step;
+    return record.bytes + room.memory.bytes;
 }
 
 int64_t lw_tape_bytes(const lw_sim *sim, int64_t max_steps, const lw_theta *theta) {
@@ -193,9 +214,9 @@ static lw_err tape_build(lw_tape *tape, lw_sim *sim, int64_t max_steps, int64_t 
     }
     LW_TRY(sweep_take(&tape->memory, sim->n_pop, sizeof *tape->pop, "tape populations", &tape->pop));
     for (int p = 0; p < sim->n_pop; p++)
-        LW_TRY(pop_plan(sim, p, steps, theta, second, &tape->memory, &tape->pop[p]));
+        LW_TRY(pop_plan(sim, p, steps, theta, second, kind == TAPE_ROLLING, &tape->memory, &tape->pop[p]));
     if (second) LW_TRY(second_plan(sim, steps, theta, &tape->memory, &tape->second));
-    return engine_need_rows(sim, steps + lw_net_delay_max(sim->net) + 1);
+    return engine_need_rows(sim);
 }
 
 static lw_err create(lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep_pop, const lw_theta *theta,
@@ -243,10 +264,12 @@ int64_t lw_tape_steps(const lw_tape *tape) {
 }
 
 const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t) {
-    if (tape->segments && (tape->segments->value[pop] || tape->segments->bits[pop]))
-        return segment_output(tape, pop, t);
+    if (tape->segments && tape->segments->out[pop].kept) {
+        LW_ASSERT(t >= 0 && t < tape->n_steps);
+        return past_rows(&tape->segments->out[pop], t);
+    }
     LW_ASSERT(t >= tape->begin && t < tape->end);
-    return tape->pop[pop].out + (size_t)((t - tape->begin) * pop_cells(tape->sim, pop)) * tape->sim->real_size;
+    return past_rows(&tape->pop[pop].out, t - tape->begin);
 }
 
 void lw_sim_watch(lw_sim *sim, int pop, int state) {
@@ -288,14 +311,29 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
     for (int i = 0; pop->watch && tape->hear && i < n_state; i++)
         if (pop->watch >> i & 1u && !(tape->segments && tape->segments->again))
             tape->hear(tape->hearer, p, t, i, pop->state[i]);
-    pop->out = rec->out + at;
+    if (!rec->out.spikes) pop->out = past_at(&rec->out, k);
     if (rec->slope) pop->slope = rec->slope + at;
     engine_spike(sim, p);
     if (rec->curve) engine_curve(sim, p, rec->curve + at);
     engine_fire(sim, p);
     if (rec->held) memcpy(rec->held + k * pop_cells(sim, p), pop->held, (size_t)pop_cells(sim, p));
+    past_put(&rec->out, k, pop->out);
     engine_emit(sim, p, tape->t0 + t);
     if (tape->segments) segment_emit(tape, p, t);
+}
+
+/* What the slots of population p emitted at recorded steps [begin, end), from the engine's history. */
+static void slots_keep(lw_tape *tape, int p, int64_t begin, int64_t end) {
+    tape_pop *rec = &tape->pop[p];
+    for (int64_t t = begin; t < end && rec->slots.kept; t++)
+        past_put(&rec->slots, t - tape->begin + rec->before, engine_rows(tape->sim, p, tape->t0 + t));
+}
+
+past *tape_slots(lw_tape *tape, int p, int64_t t, int64_t *k) {
+    tape_pop *rec = &tape->pop[p];
+    *k = t - tape->begin + (rec->direct && t >= tape->begin ? 0 : rec->before);
+    LW_ASSERT(rec->slots.kept && *k >= 0 && t < tape->end);
+    return rec->direct && t >= tape->begin ? &rec->out : &rec->slots;
 }
 
 /* Steps [t, end) up to the next exchange; with delay-0 projections that is one step, and every level is exchanged in
@@ -309,6 +347,8 @@ static lw_err epoch_record(lw_tape *tape, int64_t t, int64_t end) {
             if (t + 1 < end) continue;
             engine_exchange_begin(sim, level, tape->t0 + begin, tape->t0 + end);
             LW_TRY(engine_exchange_end(sim, level));
+            for (int p = 0; p < sim->n_pop; p++)
+                if (sim->pop[p].view.level == level && !tape->pop[p].direct) slots_keep(tape, p, begin, end);
         }
         engine_trace(sim, tape->t0 + t);
         sim->step++;
@@ -343,6 +383,8 @@ lw_err tape_record(lw_tape *tape, int64_t begin, int64_t end) {
     lw_sim *sim = tape->sim;
     lw_err err = LW_OK;
     tape->begin = tape->end = begin;
+    for (int p = 0; p < sim->n_pop; p++)
+        slots_keep(tape, p, begin - tape->pop[p].before, begin);
     unsigned mode = engine_fp_begin();
     outputs_lend(tape);
     for (int64_t t = begin; t < end && err == LW_OK; t += sim->epoch)
@@ -373,8 +415,8 @@ lw_err tape_check(const lw_tape *tape) {
     return LW_OK;
 }
 
-lw_kernel_args tape_args(const lw_tape *tape, int p, int64_t t, tape_point *at) {
-    const tape_pop *rec = &tape->pop[p];
+lw_kernel_args tape_args(lw_tape *tape, int p, int64_t t, tape_point *at) {
+    tape_pop *rec = &tape->pop[p];
     int64_t cells = pop_cells(tape->sim, p), k = t - tape->begin;
     size_t shift = (size_t)(k * cells) * tape->sim->real_size;
     for (int i = 0; i < SWEEP_MAX; i++) {
@@ -386,7 +428,7 @@ lw_kernel_args tape_args(const lw_tape *tape, int p, int64_t t, tape_point *at) 
     a.point_old = at->old;
     a.point_in = at->in;
     a.point_pre = at->pre;
-    a.point_spike = rec->out + shift;
+    a.point_spike = past_rows(&rec->out, k);
     a.point_slope = rec->slope ? rec->slope + shift : NULL;
     a.point_held = rec->held ? rec->held + k * cells : NULL;
     a.point_width = tape->sim->width;

@@ -126,9 +126,9 @@ static void pop_back(lw_tape *tape, int p, int64_t t, const reach *r, const lw_t
     for (int i = 0; pop->watch && seed && seed->state && t >= r->seeds && i < pop->model->n_state; i++)
         if (pop->watch >> i & 1u) seed->state(seed->payload, p, t, i, state[i]);
     pop->kernel->update_adj(&a);
-    if (grad) sweep_grad_add(sim, tape->theta, &room->grad, p, tape->t0 + t, room->input, grad);
+    if (grad) sweep_grad_add(tape, p, t, room->input, grad);
     inputs_back(tape, p, t, r->least);
-    lag_back(sim, &room->lag, p, t, r->least, tape->t0, &room->slot, room->active, (void *const *)input, grad);
+    lag_back(tape, p, t, r->least, &room->slot, room->active, (void *const *)input, grad);
 }
 
 /* Adjoints of what nobody asks for are not sent. */
@@ -180,19 +180,19 @@ static lw_err turn_back(lw_tape *tape, const turn *u, const lw_tape_seed *seed, 
         reach r = reach_of(u, end - 1);
         int64_t begin = (end - 1) / sim->epoch * sim->epoch;
         if (r.empty) { /* panels hold steps without a gap */
-            if (grad) sweep_grad_end(sim, tape->theta, &room->grad, NULL, grad);
+            if (grad) sweep_grad_end(tape, NULL, grad);
             end = r.least;
             continue;
         }
-        if (end <= tape->begin || end > tape->end) { /* panels look at the history, which goes back now */
-            if (grad) sweep_grad_end(sim, tape->theta, &room->grad, NULL, grad);
+        if (end <= tape->begin || end > tape->end) { /* panels look at the record, which goes back now */
+            if (grad) sweep_grad_end(tape, NULL, grad);
             LW_TRY(segment_load(tape, end));
         }
         if (begin < r.least) begin = r.least;
         epoch_back(tape, begin, end, &r, seed, grad);
         end = begin;
         if (end == r.least && end > u->first) { /* a window is done: what is earlier knows nothing of it */
-            lag_back_end(sim, &room->lag, r.least, tape->t0, room->active, grad);
+            lag_back_end(tape, r.least, room->active, grad);
             tape_room_cut(tape);
         }
     }
@@ -231,17 +231,17 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
     unsigned mode = engine_fp_begin();
     for (; u.number < u.turns; u.number++) {
         if (u.number > 0) {
-            if (grad) sweep_grad_end(sim, tape->theta, &room->grad, NULL, grad);
+            if (grad) sweep_grad_end(tape, NULL, grad);
             tape_room_cut(tape);
         }
         LW_TRY(turn_back(tape, &u, seed, grad));
-        lag_back_end(sim, &room->lag, u.first, tape->t0, room->active, grad);
+        lag_back_end(tape, u.first, room->active, grad);
     }
     if (tape->segments) { /* what was run again does not count again */
         sim->stats = stats;
         segments_end(tape);
     }
-    if (grad) sweep_grad_end(sim, tape->theta, &room->grad, seed, grad);
+    if (grad) sweep_grad_end(tape, seed, grad);
     engine_fp_end(mode);
     if (grad) sweep_tied_end(sim, tape->theta, &room->grad, seed, grad);
     if (grad && tape->theta) params_back(tape, grad);

@@ -36,8 +36,7 @@ static void inputs_push(lw_tape *tape, int p, int64_t t, const double *direction
         const lw_proj_view *proj = &sim->proj[j];
         const double *weight = sweep_direction(sim, tape->theta, &room->grad, j, direction);
         if (proj->lag_max) {
-            lag_push(sim, &room->lag, j, t, tape->t0, room->active[proj->pre] ? &room->slot : NULL, direction,
-                room->input[proj->port]);
+            lag_push(tape, j, t, room->active[proj->pre] ? &room->slot : NULL, direction, room->input[proj->port]);
             continue;
         }
         const void *mask = dropout_mask(sim, proj);
@@ -52,11 +51,12 @@ static void inputs_push(lw_tape *tape, int p, int64_t t, const double *direction
                     sim->f64, proj, slice, sim->width, room->row, proj->n_rows, x_tan, room->input[proj->port]);
             }
             if (!weight) continue;
-            int64_t n;
-            const uint32_t *row = engine_list(sim, proj->pre, tape->t0 + from, &n);
-            const void *x = engine_rows(sim, proj->pre, tape->t0 + from);
-            if (mask) x = dropout_rows(sim, mask, row, n, x);
-            deliver_rows_weight(sim->f64, proj, slice, sim->width, row, n, x, weight, room->input[proj->port]);
+            int64_t at;
+            past *emitted = tape_slots(tape, proj->pre, from, &at);
+            int64_t n = past_list(emitted, at, sim->width, room->list);
+            const void *x = past_rows(emitted, at);
+            if (mask) x = dropout_rows(sim, mask, room->list, n, x);
+            deliver_rows_weight(sim->f64, proj, slice, sim->width, room->list, n, x, weight, room->input[proj->port]);
         }
     }
 }
