@@ -29,9 +29,14 @@ enum { PANEL_BYTES = 1 << 19 };
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
 /* Spikes of floats in whole groups of 16 lanes: the bits of 16 rows are turned round in one register, and each lane
  * takes its rows from it in one instruction. Stores run up to 15 places over, where the next ones, or nothing, follow.
- */
-static int64_t lists_groups(engine_dense *d, int64_t width, const uint32_t *row, int64_t n, const float *x) {
+ * *ones: all are spikes; if that is not known it is found out, and where it is not so nothing is returned. */
+static int64_t lists_groups(
+    engine_dense *d, bool *ones, int64_t width, const uint32_t *row, int64_t n, const float *x) {
     int64_t total = 0;
+    for (int64_t i = 0; i < n && !*ones; i++) {
+        if (!are_binary_f32(x + (int64_t)row[i] * width, width)) return 0;
+        *ones = i + 1 == n;
+    }
     memset(d->count, 0, (size_t)width * sizeof *d->count);
     for (int64_t l0 = 0; l0 < width; l0 += 16)
         for (int64_t i0 = 0; i0 < n; i0 += 16) {
@@ -54,8 +59,9 @@ static int64_t lists_groups(engine_dense *d, int64_t width, const uint32_t *row,
     return total;
 }
 #else
-static int64_t lists_groups(engine_dense *d, int64_t width, const uint32_t *row, int64_t n, const float *x) {
-    return lists_f32(d, true, width, row, n, x);
+static int64_t lists_groups(
+    engine_dense *d, bool *ones, int64_t width, const uint32_t *row, int64_t n, const float *x) {
+    return *ones ? lists_f32(d, true, width, row, n, x) : 0;
 }
 #endif
 
@@ -140,12 +146,11 @@ bool dense_walk(lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int6
     void *acc, int64_t *events) {
     engine_dense *d = sim->dense;
     bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth && !dropout_mask(sim, proj);
-    int64_t n_post = proj->n_edges / proj->n_rows, total;
+    int64_t n_post = proj->n_edges / proj->n_rows, total = 0;
+    if (!sim->f64 && sim->width % 16 == 0) total = lists_groups(d, &ones, sim->width, row, n, x);
     if (sim->f64)
         total = lists_f64(d, ones, sim->width, row, n, x);
-    else if (ones && sim->width % 16 == 0)
-        total = lists_groups(d, sim->width, row, n, x);
-    else
+    else if (!ones || sim->width % 16 != 0)
         total = lists_f32(d, ones, sim->width, row, n, x);
     if ((double)total > WALK_UP_TO * (double)(n * sim->width)) return false;
     if (d->open != acc) {

@@ -29,6 +29,7 @@ typedef struct engine_pop {
     bool uniform;                /* all parameters are one number: coefficients are [1] */
     bool rows;           /* history keeps real rows; false (spiking, width 1, hard, no tape): only lists of spikes */
     bool targets;        /* some rank has synapses from this population */
+    bool direct;         /* one rank: the slots are the neurons, in their order */
     void **coef;         /* [n_coef], [n_local] or [1] */
     void **state;        /* [n_state] */
     void **input;        /* [n_input], in the engine's arrays of inputs; zeroed before each step's deliveries */
@@ -155,7 +156,7 @@ void engine_trace(lw_sim *sim, int64_t t);
 
 /** Row block of population p at step t: real [n_slots(p), width] (rows populations only), and its list of non-zero
  * rows. */
-void *engine_rows(lw_sim *sim, int p, int64_t t);
+void *engine_rows(const lw_sim *sim, int p, int64_t t);
 const uint32_t *engine_list(const lw_sim *sim, int p, int64_t t, int64_t *n);
 
 /** Kernel arguments with everything of population p filled in that belongs to the forward step. */

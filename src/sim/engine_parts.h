@@ -37,8 +37,6 @@ lw_err engine_exchange_create(lw_sim *sim) LW_MUST_CHECK;
 void engine_exchange_destroy(lw_sim *sim);
 /** First step of an exchange of this level that was begun and not ended; INT64_MAX when there is none. */
 int64_t engine_exchange_pending(const lw_sim *sim, int level);
-/** One rank: slots of this level are the neurons, in their order, of every population that has any. */
-bool engine_exchange_direct(const lw_sim *sim, int level);
 /** Bytes and messages since creation. */
 void engine_exchange_traffic(const lw_sim *sim, int64_t *bytes, int64_t *messages);
 

@@ -99,10 +99,6 @@ static bool level_direct(const lw_sim *sim, int level) {
     return lw_comm_size(comm) == 1 && !lw_comm_plays(comm);
 }
 
-bool engine_exchange_direct(const lw_sim *sim, int level) {
-    return sim->exchange->level[level].direct;
-}
-
 /* **Collective**. */
 static lw_err level_create(lw_sim *sim, int level) {
     level_exchange *x = &sim->exchange->level[level];
@@ -121,6 +117,8 @@ static lw_err level_create(lw_sim *sim, int level) {
     }
     x->t0 = INT64_MAX;
     x->direct = level_direct(sim, level);
+    for (int p = 0; p < sim->n_pop; p++)
+        if (sim->pop[p].view.level == level) sim->pop[p].direct = x->direct && sim->pop[p].view.n_slots > 0;
     return LW_OK;
 }
 
@@ -446,7 +444,7 @@ static void direct_put(lw_sim *sim, int p, int64_t t) {
     } else {
         *n = pop->view.n_slots;
     }
-    if (pop->rows)
+    if (pop->rows && engine_rows(sim, p, t) != (void *)engine_own_rows(sim, p, t))
         memcpy(engine_rows(sim, p, t), engine_own_rows(sim, p, t), (size_t)pop->view.n_slots * engine_row_bytes(sim));
 }
 

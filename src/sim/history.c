@@ -23,7 +23,7 @@ typedef uint64_t __attribute__((may_alias)) word64;
 
 /* ------------------------------------------------------------------ rings */
 
-void *engine_rows(lw_sim *sim, int p, int64_t t) {
+void *engine_rows(const lw_sim *sim, int p, int64_t t) {
     const engine_history *h = &sim->history;
     int64_t k = engine_ring(t, h->origin, h->depth);
     return (char *)h->value + (size_t)(k * h->n_slots + sim->pop[p].view.slot_begin) * engine_row_bytes(sim);
@@ -43,8 +43,10 @@ const uint32_t *engine_list(const lw_sim *sim, int p, int64_t t, int64_t *n) {
     return list;
 }
 
+/* Where slots are neurons their rows are kept once. Threads may be a step apart, so they need both rings. */
 char *engine_own_rows(const lw_sim *sim, int p, int64_t t) {
     const engine_history *h = &sim->history;
+    if (sim->pop[p].direct && sim->n_shares <= 1) return engine_rows(sim, p, t);
     int64_t k = engine_ring(t, h->origin, h->own_depth), n_local = lw_net_n_local(sim->net);
     return (char *)h->own_value + (size_t)(k * n_local + sim->pop[p].view.lid_begin) * engine_row_bytes(sim);
 }

@@ -6,6 +6,7 @@
 #ifndef LAPWING_SIM_NONZERO_H
 #define LAPWING_SIM_NONZERO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #ifdef __AVX512F__
 #include <immintrin.h>
@@ -34,6 +35,29 @@ static inline uint64_t nonzero_bits_f64(const double *x, int64_t n) {
     for (; l < n; l++)
         bits |= (uint64_t)(x[l] != 0) << l;
     return bits;
+}
+
+/** Is every x[l] 0 or 1, l < n? */
+static inline bool are_binary_f32(const float *x, int64_t n) {
+    int64_t l = 0;
+    bool yes = true;
+#ifdef __AVX512F__
+    for (; l + 16 <= n; l += 16) {
+        __m512 v = _mm512_loadu_ps(x + l);
+        yes = yes && (_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_EQ_OQ) |
+                         _mm512_cmp_ps_mask(v, _mm512_set1_ps(1), _CMP_EQ_OQ)) == 0xFFFF;
+    }
+#endif
+    for (; l < n; l++)
+        yes = yes && (x[l] == 0 || x[l] == 1);
+    return yes;
+}
+
+static inline bool are_binary_f64(const double *x, int64_t n) {
+    bool yes = true;
+    for (int64_t l = 0; l < n; l++)
+        yes = yes && (x[l] == 0 || x[l] == 1);
+    return yes;
 }
 
 /** x[i] = bit i, i < n. */

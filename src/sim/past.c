@@ -6,31 +6,30 @@
 #include "nonzero.h"
 #include "sweep.h"
 
-lw_err past_plan(sweep_memory *m, bool spikes, bool f64, int64_t cells, int64_t steps, const char *what, past *out) {
-    past p = {.spikes = spikes, .f64 = f64, .cells = cells, .words = (cells + 63) / 64};
+lw_err past_plan(sweep_memory *m, past_kind kind, bool f64, int64_t cells, int64_t steps, const char *what, past *out) {
+    past p = {.spikes = kind == PAST_SPIKES, .f64 = f64, .cells = cells, .words = (cells + 63) / 64};
     size_t real = f64 ? sizeof(double) : sizeof(float);
-    if (spikes) {
-        LW_TRY(sweep_take(m, steps * p.words, sizeof(uint64_t), what, &p.kept));
-        LW_TRY(sweep_take(m, cells, real, what, &p.row));
-    } else {
-        LW_TRY(sweep_take(m, steps * cells, real, what, &p.kept));
-    }
+    if (!p.spikes) LW_TRY(sweep_take(m, steps * cells, real, what, &p.value));
+    if (kind != PAST_VALUES) LW_TRY(sweep_take(m, steps * p.words, sizeof *p.bits, what, &p.bits));
+    if (kind == PAST_MARKED) LW_TRY(sweep_take(m, steps, sizeof *p.binary, what, &p.binary));
+    if (p.spikes) LW_TRY(sweep_take(m, cells, real, what, &p.row));
     if (!m->dry) *out = p;
     return LW_OK;
 }
 
 void past_put(past *p, int64_t k, const void *x) {
-    if (!p->spikes) {
-        void *to = past_at(p, k);
-        if (to != x) memcpy(to, x, (size_t)p->cells * (p->f64 ? sizeof(double) : sizeof(float)));
-        return;
-    }
-    uint64_t *to = (uint64_t *)(void *)p->kept + k * p->words;
-    for (int64_t w = 0; w < p->words; w++) {
+    bool binary = true;
+    if (p->value && past_at(p, k) != x)
+        memcpy(past_at(p, k), x, (size_t)p->cells * (p->f64 ? sizeof(double) : sizeof(float)));
+    for (int64_t w = 0; p->bits && w < p->words; w++) {
         int64_t n = p->cells - 64 * w < 64 ? p->cells - 64 * w : 64;
-        to[w] =
+        p->bits[k * p->words + w] =
             p->f64 ? nonzero_bits_f64((const double *)x + 64 * w, n) : nonzero_bits_f32((const float *)x + 64 * w, n);
+        if (p->binary && binary)
+            binary =
+                p->f64 ? are_binary_f64((const double *)x + 64 * w, n) : are_binary_f32((const float *)x + 64 * w, n);
     }
+    if (p->binary) p->binary[k] = binary;
 }
 
 const void *past_rows(past *p, int64_t k) {
@@ -46,7 +45,7 @@ const void *past_rows(past *p, int64_t k) {
 int64_t past_list(const past *p, int64_t k, int64_t width, uint32_t *list) {
     int64_t n = 0, rows = p->cells / width;
     for (int64_t r = 0; r < rows; r++) {
-        uint64_t any = !p->spikes;
+        uint64_t any = !p->bits;
         for (int64_t l = 0; l < width && !any; l += 64)
             any |= bits_at(past_bits(p, k), r * width + l, width - l < 64 ? width - l : 64);
         if (any) list[n++] = (uint32_t)r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * past.h: what a population emitted in consecutive steps. Hard spikes are kept as one bit each and unpacked when
- * somebody looks at them, other values as they are.
+ * somebody looks at them; other values as they are, beside them, where that is asked for, bits that say which are not
+ * zero: inputs are often spikes too.
  */
 #ifndef LAPWING_SIM_PAST_H
 #define LAPWING_SIM_PAST_H
@@ -12,24 +13,34 @@ struct sweep_memory;
 
 typedef struct past {
     bool spikes, f64;
-    int64_t cells, words; /* rows x lanes of a step; of spikes, words of 64 bits that hold them */
-    char *kept;           /* [steps] of words, or of real [cells]; NULL: nothing is kept */
+    int64_t cells, words; /* rows x lanes of a step, words of 64 bits for as many */
+    char *value;          /* real [steps][cells]; NULL of spikes */
+    uint64_t *bits;       /* [steps][words]: not zero; NULL: not kept */
+    uint8_t *binary;      /* [steps]: what is not zero is 1; NULL of spikes, and where bits are not kept */
     void *row;            /* real [cells]: the step of spikes that was looked at last */
 } past;
+/** What is to be kept. */
+typedef enum past_kind { PAST_SPIKES, PAST_VALUES, PAST_MARKED } past_kind; /* MARKED: values and bits */
 /** steps: of room. **Local**. */
-lw_err past_plan(struct sweep_memory *m, bool spikes, bool f64, int64_t cells, int64_t steps, const char *what,
+lw_err past_plan(struct sweep_memory *m, past_kind kind, bool f64, int64_t cells, int64_t steps, const char *what,
     past *out) LW_MUST_CHECK;
+static inline bool past_exists(const past *p) {
+    return p->value || p->bits;
+}
 /** Keep real [cells] as step k. Nothing is copied that stands there already (past_at). */
 void past_put(past *p, int64_t k, const void *x);
 /** Where step k of values other than spikes is kept. */
 static inline void *past_at(const past *p, int64_t k) {
-    return p->kept + (size_t)(k * p->cells) * (p->f64 ? sizeof(double) : sizeof(float));
+    return p->value + (size_t)(k * p->cells) * (p->f64 ? sizeof(double) : sizeof(float));
 }
 /** Step k: real [cells]. Of spikes valid until the next call. */
 const void *past_rows(past *p, int64_t k);
-/** Bits of step k of spikes. */
+/** Bits of step k, where they are kept; is everything that is not zero a 1? */
 static inline const uint64_t *past_bits(const past *p, int64_t k) {
-    return (const uint64_t *)(const void *)p->kept + k * p->words;
+    return p->bits + k * p->words;
+}
+static inline bool past_ones(const past *p, int64_t k) {
+    return p->spikes || (p->binary && p->binary[k]);
 }
 /** n <= 64 of them from the one numbered `first` on. */
 static inline uint64_t bits_at(const uint64_t *bits, int64_t first, int64_t n) {
@@ -38,8 +49,9 @@ static inline uint64_t bits_at(const uint64_t *bits, int64_t first, int64_t n) {
     if (shift + n > 64) b |= bits[word + 1] << (64 - shift);
     return n < 64 ? b & (((uint64_t)1 << n) - 1) : b;
 }
-/** Rows of `width` cells that are not all zero at step k, ascending; of values other than spikes all rows. Returns how
- * many. */
+/** Rows of `width` cells that are not all zero at step k, ascending; all rows where bits are not kept. Returns how
+ * many.
+ */
 int64_t past_list(const past *p, int64_t k, int64_t width, uint32_t *list);
 
 #endif

@@ -41,8 +41,8 @@ lw_err segments_plan(const lw_sim *sim, int64_t max_steps, int64_t segment, cons
     for (int p = 0; p < sim->n_pop; p++) {
         past all = {0};
         if (keep && !keep[p]) continue;
-        LW_TRY(past_plan(
-            m, engine_sends_events(sim, p), sim->f64, pop_cells(sim, p), max_steps, "outputs of all steps", &all));
+        LW_TRY(past_plan(m, engine_sends_events(sim, p) ? PAST_SPIKES : PAST_VALUES, sim->f64, pop_cells(sim, p),
+            max_steps, "outputs of all steps", &all));
         if (!m->dry) s.out[p] = all;
     }
     *out = s;
@@ -83,7 +83,7 @@ void segment_note(lw_tape *tape, int64_t t) {
 
 void segment_emit(lw_tape *tape, int p, int64_t t) {
     const tape_segments *s = tape->segments;
-    if (!s->again && s->out[p].kept) past_put(&s->out[p], t, tape->sim->pop[p].out);
+    if (!s->again && past_exists(&s->out[p])) past_put(&s->out[p], t, tape->sim->pop[p].out);
 }
 
 lw_err segment_load(lw_tape *tape, int64_t end) {

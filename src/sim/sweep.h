@@ -74,7 +74,7 @@ typedef struct sweep_grad {
     sweep_panel *panel;
     past **from;      /* what the sources emitted, by step of the panel, */
     int64_t *at;      /* and which step of that it is */
-    uint64_t *bits;   /* [rows, steps, words] lanes that are not zero; of spikes, of one row */
+    uint64_t *bits;   /* [steps, words] lanes of a row that are not zero */
     uint32_t *column; /* [most room * width] of one row: where it is not zero */
     void *value;      /* real, what it is there */
     double **tied; /* [n_proj] of projections with tied weights, by synapse: gradients until they are summed by kernel

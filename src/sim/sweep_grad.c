@@ -55,7 +55,7 @@ static int64_t panel_room(const lw_sim *sim, int p, bool dense) {
 }
 
 lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m, sweep_grad *g) {
-    int64_t n_panel = 0, columns = 0, rows = sweep_sizes_get(sim).n_rows;
+    int64_t n_panel = 0, columns = 0;
     for (int p = 0; p < sim->n_pop; p++)
         for (int port = 0; port < sim->pop[p].model->n_input; port++)
             n_panel += is_learned(sim, theta, p, port);
@@ -77,8 +77,7 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
     LW_TRY(sweep_tied_plan(sim, theta, m, g));
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->from, "gradient steps", &g->from));
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->at, "gradient steps", &g->at));
-    LW_TRY(sweep_take(
-        m, columns / sim->width * ((sim->width + 63) / 64) * rows, sizeof *g->bits, "gradient bits", &g->bits));
+    LW_TRY(sweep_take(m, columns / sim->width * ((sim->width + 63) / 64), sizeof *g->bits, "gradient bits", &g->bits));
     /* bits_list stores up to 15 places over: into the next row's, which are written later */
     LW_TRY(sweep_take(m, CHUNK * columns + 16, sizeof *g->column, "gradient columns", &g->column));
     return sweep_take(m, CHUNK * columns, sim->real_size, "gradient columns", &g->value);
@@ -95,10 +94,12 @@ static void panel_flush(lw_tape *tape, sweep_panel *panel, double *grad) {
         if (proj->port != panel->port || offset < 0 || proj->lag_max) continue;
         double *to = proj->n_tied ? g->tied[sim->incoming[k]] : grad + offset;
         g->mask = dropout_mask(sim, proj);
-        bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth && !g->mask;
         for (int i = 0; i < proj->n_slices; i++) {
-            for (int64_t s = 0; s < panel->steps; s++)
+            bool ones = !g->mask;
+            for (int64_t s = 0; s < panel->steps; s++) {
                 g->from[s] = tape_slots(tape, proj->pre, panel->first - s - proj->slice[i].delay, &g->at[s]);
+                ones = ones && past_ones(g->from[s], g->at[s]);
+            }
             if (sim->f64)
                 slice_grad_f64(proj, &proj->slice[i], ones, n_local, sim->width, panel->steps, g, panel, to);
             else

@@ -27,23 +27,10 @@ static void LW_T(transposed)(
     }
 }
 
-/* Of values other than spikes: g->bits[row][s][word], lanes of the row that are not zero at step s of the panel. Steps
- * are passed through as they lie in memory; to look a row up in one step after the other would miss the caches. */
-static void LW_T(bits_fill)(const sweep_grad *g, int64_t n_rows, int64_t width, int64_t steps) {
-    int64_t words = (width + 63) / 64;
-    for (int64_t s = 0; s < steps && !g->from[s]->spikes; s++) {
-        const REAL *x = past_at(g->from[s], g->at[s]);
-        for (int64_t r = 0; r < n_rows; r++)
-            for (int64_t w = 0; w < words; w++)
-                g->bits[(r * steps + s) * words + w] =
-                    LW_T(nonzero_bits)(x + r * width + 64 * w, width - 64 * w < 64 ? width - 64 * w : 64);
-    }
-}
-
-/* [steps][words] of one row; spikes are few bytes a step, which the first cache holds for the rows that follow. */
+/* Lanes of a row that are not zero, [steps][words]: few bytes a step, which the first cache holds for the rows that
+ * follow. */
 static const uint64_t *LW_T(row_bits)(const sweep_grad *g, int64_t row, int64_t width, int64_t steps) {
     int64_t words = (width + 63) / 64;
-    if (!g->from[0]->spikes) return g->bits + row * steps * words;
     for (int64_t s = 0; s < steps; s++)
         for (int64_t w = 0; w < words; w++)
             g->bits[s * words + w] = bits_at(
@@ -51,8 +38,8 @@ static const uint64_t *LW_T(row_bits)(const sweep_grad *g, int64_t row, int64_t 
     return g->bits;
 }
 
-/* Columns of one row that are not zero, and their values (ones: spikes, no values and no mask); step s of the panel
- * holds columns s * width ... */
+/* Columns of one row that are not zero, and their values (ones: they are all 1, and there is no mask); step s of the
+ * panel holds columns s * width ... */
 static int64_t LW_T(columns)(const sweep_grad *g, bool ones, int64_t row, int64_t width, int64_t steps,
     uint32_t *restrict column, REAL *restrict value) {
     const uint64_t *bits = LW_T(row_bits)(g, row, width, steps);
@@ -153,8 +140,6 @@ static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int
 
 static void LW_T(slice_grad)(const lw_proj_view *proj, const lw_slice *slice, bool ones, int64_t n, int64_t width,
     int64_t steps, const sweep_grad *g, const sweep_panel *panel, double *grad) {
-    if (steps == 0) return;
-    LW_T(bits_fill)(g, proj->n_rows, width, steps);
     if (proj->dense) {
         LW_T(dense_grad)(proj, ones, n, width, steps, g, panel, grad);
         return;

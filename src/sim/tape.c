@@ -22,24 +22,28 @@ static lw_err arrays_plan(
     return LW_OK;
 }
 
-/* What the gradients of the synapses of population p's slots need, (5) of SWEEPS.md. Of spikes several steps at a time
- * are unpacked where delays are learned and by traces; these keep numbers. */
-static lw_err slots_plan(
+/* What population p emitted, of its neurons and of its slots; slots are for the gradients of their synapses, (5) of
+ * SWEEPS.md. Traces look at several steps at a time, and so do learned delays: numbers are kept for them. */
+static lw_err outputs_plan(
     const lw_sim *sim, int p, int64_t max_steps, const lw_theta *theta, bool rolling, sweep_memory *m, tape_pop *out) {
     const lw_pop_view *v = &sim->pop[p].view;
-    bool spikes = engine_sends_events(sim, p) && !rolling, wanted = false;
+    bool learned = false;
+    past_kind own = engine_sends_events(sim, p) ? PAST_SPIKES : PAST_VALUES;
+    past_kind slots = rolling ? PAST_VALUES : own == PAST_VALUES ? PAST_MARKED : own;
     for (int k = 0; k < sim->n_proj; k++) {
         const lw_proj_view *proj = &sim->proj[k];
         if (proj->pre != p || (sweep_weight_offset(theta, k) < 0 && sweep_delay_offset(theta, k) < 0)) continue;
-        wanted = true;
-        spikes = spikes && !proj->lag_max;
+        learned = true;
+        if (proj->lag_max && slots == PAST_SPIKES) slots = PAST_MARKED;
         if (proj->lag_max >= out->before) out->before = proj->lag_max + 1;
         for (int s = 0; s < proj->n_slices; s++)
             if (proj->slice[s].delay > out->before) out->before = proj->slice[s].delay;
     }
-    if (!wanted) return LW_OK;
-    out->direct = engine_exchange_direct(sim, v->level) && spikes == engine_sends_events(sim, p);
-    return past_plan(m, spikes, sim->f64, v->n_slots * sim->width, out->before + (out->direct ? 0 : max_steps),
+    out->direct = learned && sim->pop[p].direct && (slots == PAST_SPIKES) == (own == PAST_SPIKES);
+    if (out->direct) own = slots;
+    LW_TRY(past_plan(m, own, sim->f64, pop_cells(sim, p), max_steps, "tape: emitted values", &out->out));
+    if (!learned) return LW_OK;
+    return past_plan(m, slots, sim->f64, v->n_slots * sim->width, out->before + (out->direct ? 0 : max_steps),
         "tape: values of slots", &out->slots);
 }
 
@@ -60,9 +64,7 @@ static lw_err pop_plan(const lw_sim *sim, int p, int64_t max_steps, const lw_the
     LW_TRY(arrays_plan(m, keep.old, model->n_state, count, size, "tape: states before update", out->old));
     LW_TRY(arrays_plan(m, keep.in, model->n_input, count, size, "tape: inputs", out->in));
     LW_TRY(arrays_plan(m, keep.pre, model->n_state, count, size, "tape: states before fire", out->pre));
-    LW_TRY(past_plan(
-        m, engine_sends_events(sim, p), sim->f64, pop_cells(sim, p), max_steps, "tape: emitted values", &out->out));
-    LW_TRY(slots_plan(sim, p, max_steps, theta, rolling, m, out));
+    LW_TRY(outputs_plan(sim, p, max_steps, theta, rolling, m, out));
     if (model->emits_spikes) LW_TRY(sweep_take(m, count, size, "tape: slopes", &out->slope));
     if (second && model->emits_spikes) LW_TRY(sweep_take(m, count, size, "tape: curvatures", &out->curve));
     if (model->has_refractory) LW_TRY(sweep_take(m, count, 1, "tape: refractory flags", &out->held));
@@ -264,7 +266,7 @@ int64_t lw_tape_steps(const lw_tape *tape) {
 }
 
 const void *lw_tape_output(const lw_tape *tape, int pop, int64_t t) {
-    if (tape->segments && tape->segments->out[pop].kept) {
+    if (tape->segments && past_exists(&tape->segments->out[pop])) {
         LW_ASSERT(t >= 0 && t < tape->n_steps);
         return past_rows(&tape->segments->out[pop], t);
     }
@@ -325,14 +327,14 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
 /* What the slots of population p emitted at recorded steps [begin, end), from the engine's history. */
 static void slots_keep(lw_tape *tape, int p, int64_t begin, int64_t end) {
     tape_pop *rec = &tape->pop[p];
-    for (int64_t t = begin; t < end && rec->slots.kept; t++)
+    for (int64_t t = begin; t < end && past_exists(&rec->slots); t++)
         past_put(&rec->slots, t - tape->begin + rec->before, engine_rows(tape->sim, p, tape->t0 + t));
 }
 
 past *tape_slots(lw_tape *tape, int p, int64_t t, int64_t *k) {
     tape_pop *rec = &tape->pop[p];
     *k = t - tape->begin + (rec->direct && t >= tape->begin ? 0 : rec->before);
-    LW_ASSERT(rec->slots.kept && *k >= 0 && t < tape->end);
+    LW_ASSERT(past_exists(&rec->slots) && *k >= 0 && t < tape->end);
     return rec->direct && t >= tape->begin ? &rec->out : &rec->slots;
 }
 

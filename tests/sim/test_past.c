@@ -8,7 +8,8 @@
 
 enum { ROWS = 13, STEPS = 5 };
 
-static void check_shape(bool spikes, bool f64, int64_t width) {
+static void check_shape(past_kind kind, bool f64, int64_t width) {
+    bool spikes = kind == PAST_SPIKES;
     static double put[STEPS][ROWS * 130];
     double values[ROWS * 130];
     float floats[ROWS * 130];
@@ -17,13 +18,13 @@ static void check_shape(bool spikes, bool f64, int64_t width) {
     sweep_memory m = {0}, dry = {.dry = true};
     lw_stream draws = lw_stream_start(7, LW_PURPOSE_DATA, (uint64_t)width, 0);
     past p, none;
-    CHECK_OK(past_plan(&m, spikes, f64, cells, STEPS, "test", &p));
-    CHECK_OK(past_plan(&dry, spikes, f64, cells, STEPS, "test", &none));
+    CHECK_OK(past_plan(&m, kind, f64, cells, STEPS, "test", &p));
+    CHECK_OK(past_plan(&dry, kind, f64, cells, STEPS, "test", &none));
     CHECK_INT(m.bytes, dry.bytes);
     for (int k = STEPS; k-- > 0;) {
         for (int64_t i = 0; i < cells; i++) {
-            bool on = lw_stream_uniform(&draws) < 1.0 / (2 + 3 * k);
-            put[k][i] = !on ? 0 : spikes ? 1 : 0.25 * (double)(i + 1);
+            bool on = i == 0 || lw_stream_uniform(&draws) < 1.0 / (2 + 3 * k);
+            put[k][i] = !on ? 0 : spikes || k % 2 ? 1 : 0.25 * (double)(i + 1);
             floats[i] = (float)put[k][i];
         }
         past_put(&p, k, f64 ? (const void *)put[k] : floats);
@@ -35,14 +36,15 @@ static void check_shape(bool spikes, bool f64, int64_t width) {
         CHECK(!memcmp(values, put[k], (size_t)cells * sizeof *values));
         int64_t n = past_list(&p, k, width, list), found = 0;
         for (int64_t r = 0; r < ROWS; r++) {
-            bool any = !spikes;
+            bool any = kind == PAST_VALUES;
             for (int64_t l = 0; l < width; l++)
                 any = any || put[k][r * width + l] != 0;
             if (any) CHECK(found < n && list[found] == r);
             found += any;
         }
         CHECK_INT(n, found);
-        for (int64_t first = 0; spikes && first < cells; first += 7) { /* across words */
+        CHECK_INT(past_ones(&p, k), spikes || (kind == PAST_MARKED && k % 2));
+        for (int64_t first = 0; kind != PAST_VALUES && first < cells; first += 7) { /* across words */
             int64_t here = cells - first < 64 ? cells - first : 64;
             uint64_t bits = bits_at(past_bits(&p, k), first, here), expected = 0;
             for (int64_t i = 0; i < here; i++)
@@ -56,8 +58,9 @@ static void check_shape(bool spikes, bool f64, int64_t width) {
 TEST(what_was_put_is_found) {
     static const int64_t width[] = {1, 3, 16, 64, 70, 130};
     for (size_t i = 0; i < sizeof width / sizeof *width; i++)
-        for (int kind = 0; kind < 4; kind++)
-            check_shape(kind & 1, kind & 2, width[i]);
+        for (int kind = PAST_SPIKES; kind <= PAST_MARKED; kind++)
+            for (int f64 = 0; f64 < 2; f64++)
+                check_shape((past_kind)kind, f64, width[i]);
 }
 
 /* Spiking neurons with learned recurrent weights; nothing of a linear model but the slope and the spike is needed. */
