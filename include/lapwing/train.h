@@ -179,6 +179,7 @@ typedef struct lw_train_spec {
     /* the next batch is read by a thread of its own while the present one is trained on: twice the room for batches.
      * The source is called by one thread at a time, and not while epoch_end or the watch run */
     bool prefetch;
+    bool mixed; /* with floats: lw_sim_options.adjoint_bf16 */
     /* [n_dropout], borrowed while the trainer is created: with which probability projection k drops what a source emits
      * for all of a training sequence (lw_sim_dropout_create); validation drops nothing. NULL, 0: none */
     const double *dropout;

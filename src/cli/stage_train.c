@@ -66,6 +66,9 @@ lw_err stage_train(job *j) {
     lw_trainer_hook hook = {j, epoch_end};
     lw_watch door = watch_door(j->watch);
     LW_TRY(job_place(j, j->spread));
+    if (x->train.mixed && !lw_sim_has_bf16())
+        lw_log(LW_LOG_INFO,
+            "mixed precision: rounded floats stand in for products of bfloat16, which this processor lacks");
     lw_err err = lw_comm_agree(j->world, lw_experiment_data(x, &x->train_data, &data));
     if (err == LW_OK) err = stage_initialize(j, &data);
     double begun = lw_time_now();

@@ -262,7 +262,7 @@ lw_err experiment_train(reader *r) {
         "targets", "precision", "replicas", "reproducible", "groups", "gradient", "burn_in", "truncate", "memory",
         "initialize", "seed", "prefetch", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
-                                                                              "float", "double", NULL};
+                                                                              "float", "double", "mixed", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");
     lw_train_spec *t = &r->x->train;
     if (!map) return LW_OK;
@@ -303,7 +303,8 @@ lw_err experiment_train(reader *r) {
     LW_TRY(reader_bytes(map, "memory", &t->memory));
     t->batch = (int32_t)batch;
     t->threads = r->x->net.threads;
-    t->precision = precision ? LW_F64 : LW_F32;
+    t->precision = precision == 1 ? LW_F64 : LW_F32;
+    t->mixed = precision == 2;
     t->seed = (uint64_t)seed;
     t->surrogate = (lw_surrogate){LW_SURROGATE_SUPERSPIKE, 10, 1};
     t->reset_detached = true;

@@ -177,23 +177,47 @@ void dense_close(lw_sim *sim) {
     d->open = NULL;
 }
 
+bool lw_sim_has_bf16(void) {
+#ifdef __AVX512BF16__
+    return true;
+#else
+    return false;
+#endif
+}
+
 void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed) {
+    if (dense_in_pairs(sim)) {
+        dense_pairs_pack(proj->weight, proj->n_rows, proj->n_edges / proj->n_rows, packed);
+        return;
+    }
     if (sim->f64)
         pack_f64(proj, packed);
     else
         pack_f32(proj, packed);
+    if (sim->options.adjoint_bf16 && !sim->f64) dense_rounded(dense_packed_count(proj), packed, packed);
 }
 
 void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *packed, const void *in_adj, void *x_adj) {
     int64_t n_post = proj->n_edges / proj->n_rows;
-    if (sim->f64)
+    void *room = sim->dense->turned;
+    if (sim->f64) {
         dense_adjoint_f64(packed, proj->n_rows, n_post, sim->width, in_adj, x_adj);
-    else
+    } else if (dense_in_pairs(sim)) {
+        dense_pairs_of(n_post, sim->width, in_adj, room);
+        dense_pairs_adjoint(packed, proj->n_rows, n_post, sim->width, room, x_adj);
+    } else {
+        if (sim->options.adjoint_bf16) {
+            dense_rounded(n_post * sim->width, in_adj, room);
+            in_adj = room;
+        }
         dense_adjoint_f32(packed, proj->n_rows, n_post, sim->width, in_adj, x_adj);
+    }
 }
 
 bool dense_back_sampled(
     lw_sim *sim, const lw_proj_view *proj, const int32_t *neuron, const void *slope, const void *in_adj, void *x_adj) {
-    return sim->f64 ? sampled_f64(sim->dense, proj, sim->width, neuron, slope, in_adj, x_adj)
-                    : sampled_f32(sim->dense, proj, sim->width, neuron, slope, in_adj, x_adj);
+    /* sampled products are of floats, so against pairs they must be half as many */
+    double limit = SAMPLE_UP_TO(proj->n_edges / proj->n_rows) * (dense_in_pairs(sim) ? 0.5 : 1);
+    return sim->f64 ? sampled_f64(sim->dense, proj, limit, sim->width, neuron, slope, in_adj, x_adj)
+                    : sampled_f32(sim->dense, proj, limit, sim->width, neuron, slope, in_adj, x_adj);
 }

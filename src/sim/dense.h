@@ -42,6 +42,11 @@ static inline int64_t dense_packed_count(const lw_proj_view *proj) {
     return (proj->n_rows + DENSE_TILE - 1) / DENSE_TILE * DENSE_TILE * (proj->n_edges / proj->n_rows);
 }
 void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed);
+/** Does this engine round adjoint products to bfloat16, in pairs of targets [tile][pair][row][2]? Otherwise with
+ * rounded floats, which gives the same products. */
+static inline bool dense_in_pairs(const lw_sim *sim) {
+    return lw_sim_has_bf16() && sim->options.adjoint_bf16 && !sim->f64 && sim->width % 16 == 0;
+}
 /** x_adj[row, :] += sum over targets w in_adj[target, :]. */
 void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *packed, const void *in_adj, void *x_adj);
 /** The same only where slope[row's neuron, lane] is not 0; neuron: [n_rows] place of each row in slope. False when few
@@ -54,6 +59,13 @@ void dense_adjoint_f32(
     const float *packed, int64_t n_rows, int64_t n_post, int64_t width, const float *in_adj, float *x_adj);
 void dense_adjoint_f64(
     const double *packed, int64_t n_rows, int64_t n_post, int64_t width, const double *in_adj, double *x_adj);
+/** x[i] rounded to 8 bits, to even; in place of out too. */
+void dense_rounded(int64_t n, const float *x, float *out);
+/** The same with pairs of bfloat16: packed [tile][pair][row][2], in_adj [pair][lane][2]; width is a multiple of 16. */
+void dense_pairs_pack(const float *weight, int64_t n_rows, int64_t n_post, uint16_t *packed);
+void dense_pairs_of(int64_t n_post, int64_t width, const float *in_adj, uint16_t *pairs);
+void dense_pairs_adjoint(
+    const uint16_t *packed, int64_t n_rows, int64_t n_post, int64_t width, const uint16_t *pairs, float *x_adj);
 /** x_adj[row, lane] += the sum where bits [n_rows][words of 64 lanes] say so; turned: [width][n_post]. */
 void dense_sampled_f32(const float *weight, int64_t n_rows, int64_t n_post, int64_t width, const uint64_t *bits,
     const float *turned, float *x_adj);

@@ -4,7 +4,11 @@
  * add may become one instruction here (this file is compiled with contraction; src/sim/CMakeLists.txt). Nothing that a
  * state depends on may be put into it.
  */
+#include <string.h>
 #include "dense.h"
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 enum {
     BLOCK_K = 256, /* targets per pass: their lines and those of a tile fill half of the first cache */
@@ -29,6 +33,7 @@ enum {
 #define INDEX int32_t
 #define LW_T(name) name##_f32
 #include "dense_adjoint_typed.c"
+#include "dense_pairs.h"
 #define REAL double
 #define INDEX int64_t
 #define LW_T(name) name##_f64

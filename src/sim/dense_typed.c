@@ -144,7 +144,7 @@ static void LW_T(pack)(const lw_proj_view *proj, REAL *restrict packed) {
                 packed[j * DENSE_TILE + r] = r0 + r < proj->n_rows ? weight[(r0 + r) * n_post + j] : 0;
 }
 
-static bool LW_T(sampled)(engine_dense *d, const lw_proj_view *proj, int64_t width, const int32_t *neuron,
+static bool LW_T(sampled)(engine_dense *d, const lw_proj_view *proj, double limit, int64_t width, const int32_t *neuron,
     const REAL *slope, const REAL *in_adj, REAL *x_adj) {
     int64_t n_post = proj->n_edges / proj->n_rows, words = (width + 63) / 64, total = 0;
     uint64_t *bits = d->value;
@@ -156,7 +156,7 @@ static bool LW_T(sampled)(engine_dense *d, const lw_proj_view *proj, int64_t wid
             total += __builtin_popcountll(bits[r * words + w]);
         }
     }
-    if ((double)total > SAMPLE_UP_TO(n_post) * (double)(proj->n_rows * width)) return false;
+    if ((double)total > limit * (double)(proj->n_rows * width)) return false;
     LW_T(turn)(n_post, width, in_adj, d->turned);
     LW_T(dense_sampled)(proj->weight, proj->n_rows, n_post, width, bits, d->turned, x_adj);
     return true;

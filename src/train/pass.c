@@ -170,6 +170,7 @@ agree:
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
     options.no_checksum = true;
     options.precision = spec->precision;
+    options.adjoint_bf16 = spec->mixed;
     options.width = (int32_t)p->width;
     options.surrogate = spec->surrogate;
     options.smooth = smooth;

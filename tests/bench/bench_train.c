@@ -26,6 +26,7 @@ typedef struct bench {
     double rate, bias;
     lw_surrogate surrogate;
     int threads;
+    bool mixed;
     int64_t memory; /* bytes of the tape, 0: no limit */
     float *x;       /* [batch][steps][inputs] */
     lw_batch_source source;
@@ -94,6 +95,7 @@ static lw_train_spec train_spec(const bench *b) {
     s.surrogate = b->surrogate;
     s.threads = b->threads;
     s.memory = b->memory;
+    s.mixed = b->mixed;
     return s;
 }
 
@@ -200,7 +202,7 @@ int main(int argc, char **argv) {
     lw_err err = lw_comm_start(&argc, &argv, &world);
     if (argc < 6) {
         fprintf(stderr, "bench_train batch steps inputs neurons outputs [rate] [surrogate] [threads] [repeats] "
-                        "[replicas] [slope] [memory in MB]\n");
+                        "[replicas] [slope] [memory in MB, 0: all there is] [mixed]\n");
         return 2;
     }
     b.batch = atol(argv[1]);
@@ -224,6 +226,7 @@ int main(int argc, char **argv) {
         .label = label};
     lw_log_setup(LW_LOG_WARN, world ? lw_comm_rank(world) : 0);
     if (argc > 12) b.memory = (int64_t)(1e6 * atof(argv[12]));
+    if (argc > 13) b.mixed = !strcmp(argv[13], "mixed");
     inputs_draw(&b);
     int replicas = argc > 10 ? atoi(argv[10]) : 1;
     if (err == LW_OK && replicas == 0) err = lw_comm_self(&self);

@@ -371,14 +371,15 @@ TEST(training_section) {
 #define TRAIN                                                                                                          \
     HEAD "populations:\n  in: {model: relay, size: 4}\n  out: {model: li, size: 6}\n"                                  \
          "train: {input: in, readout: out, loss: mse, batch: 12, "
-    x = parsed(TRAIN
-        "reproducible: true, prefetch: true, burn_in: 30, truncate: 50, memory: 1.5 GB, optimizer: {rmsprop: {centred: "
-        "true, clip_value: 2}},\n"
-        "  groups: [{match: \"i*\", lr: 0.1}, {match: o, weight_decay: 0.5, freeze: true}]}\n",
+    x = parsed(TRAIN "reproducible: true, prefetch: true, precision: mixed, burn_in: 30, truncate: 50, memory: 1.5 GB, "
+                     "optimizer: {rmsprop: {centred: "
+                     "true, clip_value: 2}},\n"
+                     "  groups: [{match: \"i*\", lr: 0.1}, {match: o, weight_decay: 0.5, freeze: true}]}\n",
         0, NULL);
     if (!x) return;
     CHECK_INT(x->train.burn_in, 30);
     CHECK(x->train.prefetch);
+    CHECK(x->train.mixed && x->train.precision == LW_F32);
     CHECK_INT(x->train.window, 50);
     CHECK_INT(x->train.memory, 1500000000);
     CHECK_INT(x->train.lanes, 6); /* the largest divisor of 12 up to 8 */
@@ -427,6 +428,7 @@ TEST(training_section) {
     CHECK(x->train.window == 100 && x->train.stride == 50);
     lw_experiment_destroy(&x);
     refused(TRAIN "burn_in: -1}\n", "train.burn_in: found \"-1\"", "0 to");
+    refused(TRAIN "precision: half}\n", "train.precision: found \"half\"", "float, double, mixed");
     refused(TRAIN "prefetch: often}\n", "train.prefetch: found \"often\"", "true");
     refused(TRAIN "groups: {match: a}}\n", "train.groups", "a list such as");
     refused(TRAIN "groups: [{lr: 1}]}\n", "train.groups[0]", "match");

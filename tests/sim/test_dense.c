@@ -2,17 +2,19 @@
  *
  * Dense projections in several lanes: every lane of an engine is, bit for bit, the simulation of that lane alone, for
  * widths and sizes on both sides of every vector length, from silence to more activity than a walk is made for; and
- * adjoints of compact surrogates, of which only part is computed, agree with tangents.
+ * adjoints of compact surrogates, of which only part is computed, agree with tangents; those of mixed precision are
+ * products of rounded numbers.
  */
+#include <math.h>
 #include <string.h>
-#include <lapwing/sim.h>
+#include "dense.h"
 #include "check.h"
 
 enum { STEPS = 12, INPUTS = 7 };
 
 static float drive(int64_t t, int64_t channel, int64_t lane, double density) {
     double u = lw_rng_uniform(5, LW_PURPOSE_CHECK, (uint64_t)t, (uint64_t)channel, (uint64_t)lane);
-    return u < density ? (channel % 3 ? 1 : (float)(0.3 + u)) : 0; /* graded sources emit other numbers than 1 too */
+    return u < density ? (channel % 3 || t % 4 == 3 ? 1 : (float)(0.3 + u)) : 0; /* not only ones, in most steps */
 }
 
 static lw_net *net_make(const lw_comm *comm, int64_t size, double bias, lw_dtype weights) {
@@ -99,6 +101,20 @@ static bool seed(void *payload, int pop, int64_t t, void *out_adj) {
     return true;
 }
 
+/* The same numbers for a lane whatever the width. */
+typedef struct lanes {
+    int64_t n, width, lane0;
+} lanes;
+static bool lanes_seed(void *payload, int pop, int64_t t, void *out_adj) {
+    const lanes *of = payload;
+    float *to = out_adj;
+    if (pop != 2) return false;
+    for (int64_t i = 0; i < of->n * of->width; i++)
+        to[i] += (float)lw_rng_normal(
+            6, LW_PURPOSE_CHECK, (uint64_t)t, (uint64_t)(i / of->width), (uint64_t)(of->lane0 + i % of->width));
+    return true;
+}
+
 typedef struct dot {
     int64_t n;
     double sum;
@@ -177,4 +193,104 @@ TEST(a_compact_surrogate_changes_no_gradient) {
     lw_comm_stop(&world);
 }
 
-CHECK_MAIN(CASE(every_lane_is_its_own_simulation), CASE(a_compact_surrogate_changes_no_gradient))
+/* Pairs of rounded numbers against sums of their products in double precision, for rows, targets and lanes that fill
+ * tiles and blocks and that do not. */
+TEST(pairs_are_products_of_rounded_numbers) {
+#ifdef __AVX512BF16__
+    static const int64_t rows[] = {1, 16, 37}, posts[] = {1, 2, 255, 530}, widths[] = {16, 32, 48, 112};
+    for (int k = 0; k < 3 * 4 * 4; k++) {
+        int64_t n = rows[k % 3], m = posts[k / 3 % 4], width = widths[k / 12],
+                tiles = (n + DENSE_TILE - 1) / DENSE_TILE;
+        float *w = calloc((size_t)(n * m), sizeof *w), *in = calloc((size_t)(m * width), sizeof *in);
+        float *x = calloc((size_t)(n * width), sizeof *x);
+        uint16_t *packed = calloc((size_t)(tiles * DENSE_TILE * (m + 1)), sizeof *packed);
+        uint16_t *pairs = calloc((size_t)((m + 1) * width), sizeof *pairs);
+        double moved = 0;
+        for (int64_t i = 0; i < n * m; i++)
+            w[i] = (float)lw_rng_normal(1, LW_PURPOSE_CHECK, (uint64_t)i, 0, 0);
+        for (int64_t i = 0; i < m * width; i++)
+            in[i] = (float)lw_rng_normal(2, LW_PURPOSE_CHECK, (uint64_t)i, 0, 0);
+        for (int64_t i = 0; i < n * width; i++)
+            x[i] = 0.5F;
+        dense_pairs_pack(w, n, m, packed);
+        dense_pairs_of(m, width, in, pairs);
+        dense_pairs_adjoint(packed, n, m, width, pairs, x);
+        for (int64_t i = 0; i < n * m; i++) { /* 8 bits, to the nearest */
+            float was = w[i];
+            dense_rounded(1, w + i, w + i);
+            CHECK(fabsf(w[i] - was) <= ldexpf(fabsf(was), -8));
+            moved += w[i] != was;
+        }
+        CHECK(n * m < 50 || moved > 0.9 * (double)(n * m));
+        dense_rounded(m * width, in, in);
+        for (int64_t r = 0; r < n; r++)
+            for (int64_t l = 0; l < width; l++) {
+                double sum = 0.5, size = 1;
+                for (int64_t j = 0; j < m; j++) {
+                    sum += (double)w[r * m + j] * (double)in[j * width + l];
+                    size += fabs((double)w[r * m + j] * (double)in[j * width + l]);
+                }
+                CHECK_CLOSE(x[r * width + l], sum, 1e-6 * size);
+            }
+        free(w), free(in), free(x), free(packed), free(pairs);
+    }
+#endif
+}
+
+/* Gradient by theta of the lanes [lane0, lane0 + width), added to sum. */
+static void gradient_add(lw_net *net, const lw_theta *theta, bool mixed, int32_t width, int64_t lane0, double *sum) {
+    lw_sim_options options = lw_sim_options_default();
+    lw_sim *sim = NULL;
+    lw_tape *tape = NULL;
+    float *x = calloc((size_t)(STEPS * INPUTS * width), sizeof *x);
+    for (int64_t i = 0; i < STEPS * INPUTS; i++)
+        for (int64_t l = 0; l < width; l++)
+            x[i * width + l] = drive(i / INPUTS, i % INPUTS, lane0 + l, 0.4);
+    options.width = width;
+    options.precision = LW_F32;
+    options.adjoint_bf16 = mixed;
+    CHECK_OK(lw_sim_create(net, &options, &sim));
+    CHECK_OK(lw_tape_create(sim, STEPS, theta, &tape));
+    CHECK_OK(lw_sim_feed(sim, 0, 0, x, STEPS, INPUTS));
+    CHECK_OK(lw_tape_forward(tape, STEPS));
+    lanes of = {.n = lw_net_pop(net, 2).n_local, .width = width, .lane0 = lane0};
+    lw_tape_seed s = {.payload = &of, .seed = lanes_seed};
+    CHECK_OK(lw_tape_backward(tape, &s, sum, NULL));
+    lw_tape_destroy(&tape);
+    lw_sim_destroy(&sim);
+    free(x);
+}
+
+/* Mixed precision: near the gradient of floats and yet another one, and the same whether the processor multiplies pairs
+ * (16 lanes) or rounded floats stand in for them (6 and 10). */
+TEST(mixed_gradients_are_near) {
+    lw_comm *world = NULL;
+    CHECK_OK(lw_comm_start(NULL, NULL, &world));
+    lw_net *net = net_make(world, 150, 0.5, LW_F64);
+    lw_theta *theta = NULL;
+    CHECK_OK(lw_theta_create(net, &theta));
+    int64_t n = theta->n_local;
+    double *plain = calloc((size_t)n + 1, 8), *pairs = calloc((size_t)n + 1, 8), *floats = calloc((size_t)n + 1, 8);
+    double sum[3] = {0};
+    gradient_add(net, theta, false, 16, 0, plain);
+    gradient_add(net, theta, true, 16, 0, pairs);
+    gradient_add(net, theta, true, 6, 0, floats);
+    gradient_add(net, theta, true, 10, 6, floats);
+    for (int64_t i = 0; i < n; i++) {
+        sum[0] += plain[i] * plain[i];
+        sum[1] += (pairs[i] - plain[i]) * (pairs[i] - plain[i]);
+        sum[2] += (pairs[i] - floats[i]) * (pairs[i] - floats[i]);
+    }
+    lw_comm_sum_f64(world, sum, 3);
+    CHECK(sum[0] > 0);
+    double far = sqrt(sum[1] / sum[0]), apart = sqrt(sum[2] / sum[0]);
+    CHECK(far > 1e-4 && far < 1e-2);
+    CHECK(apart < far / 10);
+    free(plain), free(pairs), free(floats);
+    lw_theta_destroy(&theta);
+    lw_net_destroy(&net);
+    lw_comm_stop(&world);
+}
+
+CHECK_MAIN(CASE(every_lane_is_its_own_simulation), CASE(a_compact_surrogate_changes_no_gradient),
+    CASE(pairs_are_products_of_rounded_numbers), CASE(mixed_gradients_are_near))
