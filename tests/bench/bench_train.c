@@ -6,7 +6,7 @@
  * if everything were dense, and the rate of sgemm in the same run.
  *
  *   bench_train batch steps inputs neurons outputs [rate 0.06] [surrogate superspike] [threads 1] [repeats 5] [replicas
- * 1] [slope]
+ * 1] [slope] [memory in MB, 0: all there is] [mixed]
  *
  * The firing rate is reached by a search over the bias. Under mpirun the network is partitioned over the ranks, or they
  * are replicas; with 0 replicas every rank trains a network of its own and prints a line, which shows what the machine
@@ -179,7 +179,7 @@ static lw_err run(bench *b) {
     lw_comm_sum_i64(b->grid->part, sent, 2);
     if (lw_comm_rank(b->grid->world) == 0)
         printf("{\"bench\": \"train\", \"case\": [%lld, %lld, %lld, %lld, %lld], \"ranks\": %d, \"replicas\": %d, "
-               "\"threads\": %d, "
+               "\"threads\": %d, \"mixed\": %s, "
                "\"surrogate\": \"%s\", \"rate_wanted\": %.3f, \"rate\": %.4f, \"step_ms\": %.1f, \"min_ms\": %.1f, "
                "\"data_ms\": %.1f, "
                "\"evaluate_ms\": %.1f, \"gflops\": %.1f, \"sgemm_gflops\": %.1f, \"bytes_per_step\": %.0f, "
@@ -187,7 +187,7 @@ static lw_err run(bench *b) {
                "\"held_mb\": %.1f, \"peak_rss_mb\": %.0f}\n",
             (long long)b->batch, (long long)b->steps, (long long)b->inputs, (long long)b->neurons,
             (long long)b->outputs, lw_comm_size(b->grid->world), b->grid->replicas, b->threads,
-            lw_surrogate_name(b->surrogate.kind), rate, b->rate, 1e3 * step, 1e3 * wall[0],
+            b->mixed ? "true" : "false", lw_surrogate_name(b->surrogate.kind), rate, b->rate, 1e3 * step, 1e3 * wall[0],
             1e3 * median(data, b->repeats), 1e3 * median(forward, b->repeats), 1e-9 * flops / step, gemm,
             (double)sent[0] / steps, (long long)sent[1], sent[1] ? (double)sent[0] / steps / (double)sent[1] : 0.0,
             (double)traffic.replica_bytes / (double)lw_trainer_state_get(trainer)->updates, (double)held / 1e6,

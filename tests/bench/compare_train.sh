@@ -3,6 +3,8 @@
 # JSON lines of every run, then per case the median milliseconds and the medians of the ratios within a round.
 #
 #   tests/bench/compare_train.sh [BUILD]     build folder, default build
+# Ours runs in floats and in mixed precision, PyTorch in floats.
+#
 #   cases="A B D E F" rates="0.06 0.3" surrogates="superspike triangle" slope=3 (of the triangle) threads=1 rounds=3 repeats=3
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -32,7 +34,9 @@ for letter in ${cases:-A B D E F}; do
       round=0
       while [ $round -lt "${rounds:-3}" ]; do
         # one replica; the triangle's slope decides how much a compact surrogate leaves out
-        "$build/tests/bench/bench_train" $size $rate $surrogate $threads $repeats 1 ${slope:-3} | tee -a "$lines"
+        for precision in float mixed; do
+          "$build/tests/bench/bench_train" $size $rate $surrogate $threads $repeats 1 ${slope:-3} 0 $precision | tee -a "$lines"
+        done
         # torch's own products use the BLAS that OPENBLAS_NUM_THREADS speaks to
         for variant in autograd manual; do
           OPENBLAS_NUM_THREADS=$threads /usr/bin/python3 -W ignore "$here/peer_torch.py" $variant $size $rate $surrogate \
@@ -52,7 +56,7 @@ runs = {}
 for line in open(sys.argv[1]):
     r = json.loads(line)
     key = (tuple(r["case"]), r["rate_wanted"], r["surrogate"])
-    runs.setdefault(key, {}).setdefault(r["bench"], []).append(r)
+    runs.setdefault(key, {}).setdefault("mixed" if r.get("mixed") else r["bench"], []).append(r)
 for (case, rate, surrogate), by in runs.items():
     own = by["train"]
     ms = [r["step_ms"] for r in own]
@@ -62,6 +66,7 @@ for (case, rate, surrogate), by in runs.items():
         if name in by:
             other = [r["step_ms"] for r in by[name]]
             ratio = statistics.median(o / m for o, m in zip(other, ms))
-            text += f"; {name} {statistics.median(other):.1f} ms ({ratio:.2f}x, fires {by[name][0]['rate']})"
-    print(text + f"; fires {own[0]['rate']}")
+            mixed = statistics.median(o / m["step_ms"] for o, m in zip(other, by["mixed"]))
+            text += f"; {name} {statistics.median(other):.1f} ms ({ratio:.2f}x, mixed {mixed:.2f}x, fires {by[name][0]['rate']})"
+    print(text + f"; mixed {statistics.median(r['step_ms'] for r in by['mixed']):.1f} ms; fires {own[0]['rate']}")
 PYTHON
