@@ -187,7 +187,9 @@ bool lw_sim_has_bf16(void) {
 
 void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed) {
     if (dense_in_pairs(sim)) {
-        dense_pairs_pack(proj->weight, proj->n_rows, proj->n_edges / proj->n_rows, packed);
+        int64_t n_post = proj->n_edges / proj->n_rows, line = dense_line(n_post);
+        dense_pairs_pack(proj->weight, proj->n_rows, n_post, packed);
+        dense_pairs_lines(proj->n_rows, n_post, line, proj->weight, (uint16_t *)packed + dense_packed_count(proj));
         return;
     }
     if (sim->f64)
@@ -214,10 +216,25 @@ void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *packed,
     }
 }
 
-bool dense_back_sampled(
-    lw_sim *sim, const lw_proj_view *proj, const int32_t *neuron, const void *slope, const void *in_adj, void *x_adj) {
-    /* sampled products are of floats, so against pairs they must be half as many */
-    double limit = SAMPLE_UP_TO(proj->n_edges / proj->n_rows) * (dense_in_pairs(sim) ? 0.5 : 1);
-    return sim->f64 ? sampled_f64(sim->dense, proj, limit, sim->width, neuron, slope, in_adj, x_adj)
-                    : sampled_f32(sim->dense, proj, limit, sim->width, neuron, slope, in_adj, x_adj);
+bool dense_back_sampled(lw_sim *sim, const lw_proj_view *proj, const void *packed, const int32_t *neuron,
+    const void *slope, const void *in_adj, void *x_adj) {
+    int64_t n_post = proj->n_edges / proj->n_rows, line = dense_line(n_post);
+    engine_dense *d = sim->dense;
+    uint64_t *bits = d->value;
+    double limit = SAMPLE_UP_TO(n_post) * (double)(proj->n_rows * sim->width);
+    bool pairs = dense_in_pairs(sim);
+    int64_t total = sim->f64 ? open_f64(proj->n_rows, sim->width, neuron, slope, bits)
+                             : open_f32(proj->n_rows, sim->width, neuron, slope, bits);
+    if (total < 0 || (double)total > limit || (pairs && n_post < 32)) return false;
+    turn(sim, n_post, sim->width, in_adj, d->turned);
+    if (sim->f64) {
+        dense_sampled_f64(proj->weight, proj->n_rows, n_post, n_post, sim->width, bits, d->turned, x_adj);
+    } else if (pairs) {
+        dense_pairs_lines(sim->width, n_post, line, d->turned, d->turned);
+        dense_sampled_pairs((const uint16_t *)packed + dense_packed_count(proj), proj->n_rows, line, line, sim->width,
+            bits, d->turned, x_adj);
+    } else {
+        dense_sampled_f32(proj->weight, proj->n_rows, n_post, n_post, sim->width, bits, d->turned, x_adj);
+    }
+    return true;
 }

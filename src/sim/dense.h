@@ -36,10 +36,14 @@ bool engine_dense_knows(const lw_sim *sim, const lw_proj_view *proj);
 bool dense_walk(lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int64_t n, const void *x, bool zero,
     void *acc, int64_t *events);
 void dense_close(lw_sim *sim);
-/** Weights in the order in which dense_back reads them: tiles of DENSE_TILE rows, [tile][target][row]. */
+/** Weights in the order in which dense_back reads them: tiles of DENSE_TILE rows, [tile][target][row]. Of bfloat16
+ * lines of targets follow, for sampled products; both together take no more than floats with lines filled up to 32. */
 enum { DENSE_TILE = VECTOR_BYTES == 64 ? 16 : 8 };
+static inline int64_t dense_line(int64_t n_post) {
+    return (n_post + 31) / 32 * 32;
+}
 static inline int64_t dense_packed_count(const lw_proj_view *proj) {
-    return (proj->n_rows + DENSE_TILE - 1) / DENSE_TILE * DENSE_TILE * (proj->n_edges / proj->n_rows);
+    return (proj->n_rows + DENSE_TILE - 1) / DENSE_TILE * DENSE_TILE * dense_line(proj->n_edges / proj->n_rows);
 }
 void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed);
 /** Does this engine round adjoint products to bfloat16, in pairs of targets [tile][pair][row][2]? Otherwise with
@@ -51,8 +55,8 @@ static inline bool dense_in_pairs(const lw_sim *sim) {
 void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *packed, const void *in_adj, void *x_adj);
 /** The same only where slope[row's neuron, lane] is not 0; neuron: [n_rows] place of each row in slope. False when few
  * are 0, or a row's neuron is on another rank (neuron < 0): nothing is done then. */
-bool dense_back_sampled(
-    lw_sim *sim, const lw_proj_view *proj, const int32_t *neuron, const void *slope, const void *in_adj, void *x_adj);
+bool dense_back_sampled(lw_sim *sim, const lw_proj_view *proj, const void *packed, const int32_t *neuron,
+    const void *slope, const void *in_adj, void *x_adj);
 
 /* Products whose sums may be contracted (dense_adjoint.c): nothing forward depends on them. */
 void dense_adjoint_f32(
@@ -66,10 +70,16 @@ void dense_pairs_pack(const float *weight, int64_t n_rows, int64_t n_post, uint1
 void dense_pairs_of(int64_t n_post, int64_t width, const float *in_adj, uint16_t *pairs);
 void dense_pairs_adjoint(
     const uint16_t *packed, int64_t n_rows, int64_t n_post, int64_t width, const uint16_t *pairs, float *x_adj);
-/** x_adj[row, lane] += the sum where bits [n_rows][words of 64 lanes] say so; turned: [width][n_post]. */
-void dense_sampled_f32(const float *weight, int64_t n_rows, int64_t n_post, int64_t width, const uint64_t *bits,
-    const float *turned, float *x_adj);
-void dense_sampled_f64(const double *weight, int64_t n_rows, int64_t n_post, int64_t width, const uint64_t *bits,
-    const double *turned, double *x_adj);
+/** x_adj[row, lane] += the sum where bits [n_rows][words of 64 lanes] say so; turned: [width][stride], weight:
+ * [n_rows][stride]. */
+void dense_sampled_f32(const float *weight, int64_t n_rows, int64_t n_post, int64_t stride, int64_t width,
+    const uint64_t *bits, const float *turned, float *x_adj);
+void dense_sampled_f64(const double *weight, int64_t n_rows, int64_t n_post, int64_t stride, int64_t width,
+    const uint64_t *bits, const double *turned, double *x_adj);
+/** The same of bfloat16; n_post is a whole number of 32, as lines are padded. */
+void dense_sampled_pairs(const uint16_t *weight, int64_t n_rows, int64_t n_post, int64_t stride, int64_t width,
+    const uint64_t *bits, const uint16_t *turned, float *x_adj);
+/** Lines [n][m] rounded to bfloat16, each filled up with zeros to `stride`. In place where stride <= 2 m. */
+void dense_pairs_lines(int64_t n, int64_t m, int64_t stride, const float *x, uint16_t *lines);
 
 #endif

@@ -33,7 +33,7 @@ enum {
 #define INDEX int32_t
 #define LW_T(name) name##_f32
 #include "dense_adjoint_typed.c"
-#include "dense_pairs.h"
+#include "dense_pairs_typed.c"
 #define REAL double
 #define INDEX int64_t
 #define LW_T(name) name##_f64

@@ -144,22 +144,19 @@ static void LW_T(pack)(const lw_proj_view *proj, REAL *restrict packed) {
                 packed[j * DENSE_TILE + r] = r0 + r < proj->n_rows ? weight[(r0 + r) * n_post + j] : 0;
 }
 
-static bool LW_T(sampled)(engine_dense *d, const lw_proj_view *proj, double limit, int64_t width, const int32_t *neuron,
-    const REAL *slope, const REAL *in_adj, REAL *x_adj) {
-    int64_t n_post = proj->n_edges / proj->n_rows, words = (width + 63) / 64, total = 0;
-    uint64_t *bits = d->value;
-    for (int64_t r = 0; r < proj->n_rows; r++) {
-        if (neuron[r] < 0) return false;
+/* bits[row]: lanes whose slope is not 0. Returns how many, or -1 where a row's neuron is on another rank. */
+static int64_t LW_T(open)(int64_t n_rows, int64_t width, const int32_t *restrict neuron, const REAL *restrict slope,
+    uint64_t *restrict bits) {
+    int64_t words = (width + 63) / 64, total = 0;
+    for (int64_t r = 0; r < n_rows; r++) {
+        if (neuron[r] < 0) return -1;
         for (int64_t w = 0; w < words; w++) {
             int64_t here = width - 64 * w < 64 ? width - 64 * w : 64;
             bits[r * words + w] = LW_T(nonzero_bits)(slope + neuron[r] * width + 64 * w, here);
             total += __builtin_popcountll(bits[r * words + w]);
         }
     }
-    if ((double)total > limit * (double)(proj->n_rows * width)) return false;
-    LW_T(turn)(n_post, width, in_adj, d->turned);
-    LW_T(dense_sampled)(proj->weight, proj->n_rows, n_post, width, bits, d->turned, x_adj);
-    return true;
+    return total;
 }
 
 #undef VECTOR

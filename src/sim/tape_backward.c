@@ -44,7 +44,9 @@ static void slice_back(
     if (compact && slope && from >= tape->begin) {
         const engine_pop *pre = &sim->pop[proj->pre];
         slope += (size_t)((from - tape->begin) * pre->view.n_local * sim->width) * sim->real_size;
-        if (dense_back_sampled(sim, proj, tape->room->neuron + pre->view.slot_begin, slope, in_adj, x_adj)) return;
+        const void *packed = tape->room->packed_weight[proj - sim->proj];
+        if (dense_back_sampled(sim, proj, packed, tape->room->neuron + pre->view.slot_begin, slope, in_adj, x_adj))
+            return;
     }
     dense_back(sim, proj, tape->room->packed_weight[proj - sim->proj], in_adj, x_adj);
 }

@@ -215,6 +215,21 @@ TEST(pairs_are_products_of_rounded_numbers) {
         dense_pairs_pack(w, n, m, packed);
         dense_pairs_of(m, width, in, pairs);
         dense_pairs_adjoint(packed, n, m, width, pairs, x);
+        /* the same at every third place or so, from lines, one of them in place */
+        int64_t line = dense_line(m), words = (width + 63) / 64;
+        uint64_t *bits = calloc((size_t)(n * words), sizeof *bits);
+        uint16_t *lines = calloc((size_t)(n * line), sizeof *lines);
+        float *turned = calloc((size_t)(width * (m < 32 ? line : m)), sizeof *turned);
+        float *some = calloc((size_t)(n * width), sizeof *some);
+        for (int64_t i = 0; i < n * words; i++)
+            for (int64_t l = 0; l < 64 && l < width - i % words * 64; l++)
+                bits[i] |= (uint64_t)(lw_rng_uniform(3, LW_PURPOSE_CHECK, (uint64_t)i, (uint64_t)l, 0) < 0.3) << l;
+        for (int64_t i = 0; i < m * width; i++)
+            turned[i % width * m + i / width] = in[i];
+        dense_pairs_lines(n, m, line, w, lines);
+        if (m >= 32) dense_pairs_lines(width, m, line, turned, (uint16_t *)(void *)turned);
+        if (m >= 32)
+            dense_sampled_pairs(lines, n, line, line, width, bits, (const uint16_t *)(const void *)turned, some);
         for (int64_t i = 0; i < n * m; i++) { /* 8 bits, to the nearest */
             float was = w[i];
             dense_rounded(1, w + i, w + i);
@@ -231,14 +246,18 @@ TEST(pairs_are_products_of_rounded_numbers) {
                     size += fabs((double)w[r * m + j] * (double)in[j * width + l]);
                 }
                 CHECK_CLOSE(x[r * width + l], sum, 1e-6 * size);
+                bool open = bits[r * words + l / 64] >> l % 64 & 1;
+                if (m >= 32) CHECK_CLOSE(some[r * width + l], open ? sum - 0.5 : 0, 1e-6 * size);
             }
         free(w), free(in), free(x), free(packed), free(pairs);
+        free(bits), free(lines), free(turned), free(some);
     }
 #endif
 }
 
 /* Gradient by theta of the lanes [lane0, lane0 + width), added to sum. */
-static void gradient_add(lw_net *net, const lw_theta *theta, bool mixed, int32_t width, int64_t lane0, double *sum) {
+static void gradient_add(
+    lw_net *net, const lw_theta *theta, lw_surrogate surrogate, bool mixed, int32_t width, int64_t lane0, double *sum) {
     lw_sim_options options = lw_sim_options_default();
     lw_sim *sim = NULL;
     lw_tape *tape = NULL;
@@ -249,6 +268,7 @@ static void gradient_add(lw_net *net, const lw_theta *theta, bool mixed, int32_t
     options.width = width;
     options.precision = LW_F32;
     options.adjoint_bf16 = mixed;
+    options.surrogate = surrogate;
     CHECK_OK(lw_sim_create(net, &options, &sim));
     CHECK_OK(lw_tape_create(sim, STEPS, theta, &tape));
     CHECK_OK(lw_sim_feed(sim, 0, 0, x, STEPS, INPUTS));
@@ -261,8 +281,8 @@ static void gradient_add(lw_net *net, const lw_theta *theta, bool mixed, int32_t
     free(x);
 }
 
-/* Mixed precision: near the gradient of floats and yet another one, and the same whether the processor multiplies pairs
- * (16 lanes) or rounded floats stand in for them (6 and 10). */
+/* Mixed precision: near the gradient of floats and yet another one; and the same whether the processor multiplies pairs
+ * (16 lanes) or rounded floats stand in for them (6 and 10), but for sampled products, for which plain floats do. */
 TEST(mixed_gradients_are_near) {
     lw_comm *world = NULL;
     CHECK_OK(lw_comm_start(NULL, NULL, &world));
@@ -270,23 +290,27 @@ TEST(mixed_gradients_are_near) {
     lw_theta *theta = NULL;
     CHECK_OK(lw_theta_create(net, &theta));
     int64_t n = theta->n_local;
-    double *plain = calloc((size_t)n + 1, 8), *pairs = calloc((size_t)n + 1, 8), *floats = calloc((size_t)n + 1, 8);
-    double sum[3] = {0};
-    gradient_add(net, theta, false, 16, 0, plain);
-    gradient_add(net, theta, true, 16, 0, pairs);
-    gradient_add(net, theta, true, 6, 0, floats);
-    gradient_add(net, theta, true, 10, 6, floats);
-    for (int64_t i = 0; i < n; i++) {
-        sum[0] += plain[i] * plain[i];
-        sum[1] += (pairs[i] - plain[i]) * (pairs[i] - plain[i]);
-        sum[2] += (pairs[i] - floats[i]) * (pairs[i] - floats[i]);
+    for (int compact = 0; compact < 2; compact++) {
+        lw_surrogate s = {compact ? LW_SURROGATE_TRIANGLE : LW_SURROGATE_SUPERSPIKE, compact ? 20 : 10, 1};
+        double *plain = calloc((size_t)n + 1, 8), *pairs = calloc((size_t)n + 1, 8), *floats = calloc((size_t)n + 1, 8);
+        double sum[3] = {0};
+        gradient_add(net, theta, s, false, 16, 0, plain);
+        gradient_add(net, theta, s, true, 16, 0, pairs);
+        gradient_add(net, theta, s, true, 6, 0, floats);
+        gradient_add(net, theta, s, true, 10, 6, floats);
+        for (int64_t i = 0; i < n; i++) {
+            sum[0] += plain[i] * plain[i];
+            sum[1] += (pairs[i] - plain[i]) * (pairs[i] - plain[i]);
+            sum[2] += (pairs[i] - floats[i]) * (pairs[i] - floats[i]);
+        }
+        lw_comm_sum_f64(world, sum, 3);
+        CHECK(sum[0] > 0);
+        double far = sqrt(sum[1] / sum[0]), apart = sqrt(sum[2] / sum[0]);
+        if (!compact || (lw_sim_has_bf16() && lw_comm_size(world) == 1)) CHECK(far > 1e-4);
+        CHECK(far < 1e-2);
+        CHECK(apart < (compact ? 1e-2 : far / 10));
+        free(plain), free(pairs), free(floats);
     }
-    lw_comm_sum_f64(world, sum, 3);
-    CHECK(sum[0] > 0);
-    double far = sqrt(sum[1] / sum[0]), apart = sqrt(sum[2] / sum[0]);
-    CHECK(far > 1e-4 && far < 1e-2);
-    CHECK(apart < far / 10);
-    free(plain), free(pairs), free(floats);
     lw_theta_destroy(&theta);
     lw_net_destroy(&net);
     lw_comm_stop(&world);

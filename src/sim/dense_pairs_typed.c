@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * dense_pairs.h: adjoint products of numbers rounded to bfloat16, two targets at a time; part of dense_adjoint.c.
+ * Part of dense_adjoint.c: adjoint products of numbers rounded to bfloat16, two targets at a time. Never compiled
+ * alone.
  */
 
 static inline uint32_t rounded_bits(float x) {
@@ -29,6 +30,34 @@ void dense_pairs_pack(const float *weight, int64_t n_rows, int64_t n_post, uint1
 }
 
 #ifdef __AVX512BF16__
+/* loads and stores of vectors may overlap: a line that is written lies before all that are still to be read */
+void dense_pairs_lines(int64_t n, int64_t m, int64_t stride, const float *x, uint16_t *lines) {
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < stride; j += 16) {
+            int64_t left = m - j < 0 ? 0 : m - j < 16 ? m - j : 16;
+            __m512 here = _mm512_maskz_loadu_ps((__mmask16)((1U << left) - 1), x + i * m + j);
+            _mm256_storeu_si256((void *)(lines + i * stride + j), (__m256i)_mm512_cvtneps_pbh(here));
+        }
+}
+
+typedef float vector_pairs __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t index_pairs __attribute__((vector_size(64)));
+#define REAL float
+#define VECTOR vector_pairs
+#define LANES 16
+#define LW_T(name) name##_pairs
+#define ELEMENT uint16_t
+#define PER_VECTOR 32
+#define PADDED
+#define MULTIPLY_ADD(sum, w, x)                                                                                        \
+    (sum) = (VECTOR)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_loadu_si512(w), (__m512bh)_mm512_loadu_si512(x))
+#include "dense_sampled_typed.c"
+#undef PADDED
+#undef LW_T
+#undef LANES
+#undef VECTOR
+#undef REAL
+
 void dense_pairs_of(int64_t n_post, int64_t width, const float *in_adj, uint16_t *pairs) {
     /* the instruction leaves 16 of the one row and 16 of the other; they are to alternate */
     const __m512i alternate = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
@@ -103,6 +132,9 @@ void dense_pairs_adjoint(
     }
 }
 #else
+void dense_pairs_lines(int64_t n, int64_t m, int64_t stride, const float *x, uint16_t *lines) {}
+void dense_sampled_pairs(const uint16_t *weight, int64_t n_rows, int64_t n_post, int64_t stride, int64_t width,
+    const uint64_t *bits, const uint16_t *turned, float *x_adj) {}
 void dense_pairs_of(int64_t n_post, int64_t width, const float *in_adj, uint16_t *pairs) {}
 void dense_pairs_adjoint(
     const uint16_t *packed, int64_t n_rows, int64_t n_post, int64_t width, const uint16_t *pairs, float *x_adj) {}
