@@ -310,6 +310,9 @@ int64_t lw_tape_bytes_segments(
     const lw_sim *sim, int64_t max_steps, int64_t segment, const uint8_t *keep, const lw_theta *theta);
 /** Predicted bytes of such a tape on this rank. */
 int64_t lw_tape_bytes(const lw_sim *sim, int64_t max_steps, const lw_theta *theta);
+/** What it holds, its sweeps' room included (made when the first one runs); steps recorded at a time. **Local**. */
+int64_t lw_tape_held(const lw_tape *tape);
+int64_t lw_tape_segment(const lw_tape *tape);
 /** Run n_steps from the engine's present state, recording. **Collective**. The former content is dropped. */
 lw_err lw_tape_forward(lw_tape *tape, int64_t n_steps) LW_MUST_CHECK;
 int64_t lw_tape_steps(const lw_tape *tape);

@@ -267,6 +267,13 @@ typedef struct lw_traffic {
     int64_t replica_bytes; /* gradients and new values, to other replicas; 0 where they share memory */
 } lw_traffic;
 lw_traffic lw_trainer_traffic(const lw_trainer *trainer);
+/** What the tapes of this rank's threads hold after the first update. */
+typedef struct lw_tape_use {
+    int64_t bytes;
+    int64_t samples, steps; /* of a batch at a time; of a sequence */
+    int64_t segment;        /* steps recorded at a time: below `steps` where lw_train_spec.memory asks for it */
+} lw_tape_use;
+lw_tape_use lw_trainer_tape(const lw_trainer *trainer);
 
 /* ------------------------------------------------------------------ evaluation */
 

@@ -51,6 +51,15 @@ static json_t *traffic(job *j) {
         job_real(sum[2] > 0 ? bytes / (double)sum[2] : NAN));
 }
 
+/* The record of a batch, over all ranks. Collective. */
+static json_t *record(job *j) {
+    lw_tape_use use = lw_trainer_tape(j->trainer);
+    double cells = (double)(use.samples * use.steps * j->spread->replicas) * (double)lw_net_n_global(j->net);
+    lw_comm_sum_i64(j->spread->world, &use.bytes, 1);
+    return json_pack("{s:I, s:f, s:I, s:I}", "bytes", (json_int_t)use.bytes, "bytes_per_neuron_sample_and_step",
+        (double)use.bytes / cells, "steps", (json_int_t)use.steps, "steps_at_a_time", (json_int_t)use.segment);
+}
+
 /* Inputs held and read, over all ranks. Collective. */
 static json_t *cache(job *j, const lw_batch_source *data) {
     lw_cache_stats s = lw_dataset_cache_stats(data);
@@ -101,6 +110,7 @@ lw_err stage_train(job *j) {
         if (n > 0) json_object_set(result, "loss", json_object_get(train, "loss"));
         json_decref(train);
         json_object_set_new(result, "exchange", traffic(j));
+        json_object_set_new(result, "record", record(j));
         if (x->train_data.cache > 0) json_object_set_new(result, "cache", cache(j, &data));
         job_result(j, "train", result, seconds);
         err = job_save(j, true);

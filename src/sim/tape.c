@@ -261,6 +261,14 @@ void lw_tape_destroy(lw_tape **tape) {
     *tape = NULL;
 }
 
+int64_t lw_tape_held(const lw_tape *tape) {
+    return tape->memory.bytes + (tape->room ? tape->room->memory.bytes : 0);
+}
+
+int64_t lw_tape_segment(const lw_tape *tape) {
+    return tape->segments ? tape->segments->length : tape->max_steps;
+}
+
 int64_t lw_tape_steps(const lw_tape *tape) {
     return tape->n_steps;
 }

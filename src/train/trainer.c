@@ -340,6 +340,14 @@ void lw_trainer_best_restore(lw_trainer *trainer) {
     trainer_refresh(trainer);
 }
 
+lw_tape_use lw_trainer_tape(const lw_trainer *trainer) {
+    const pass *p = trainer->team[0];
+    lw_tape_use use = {.samples = p->width * trainer->n_team, .steps = p->n_steps, .segment = lw_tape_segment(p->tape)};
+    for (int i = 0; i < trainer->n_team; i++)
+        use.bytes += lw_tape_held(trainer->team[i]->tape);
+    return use;
+}
+
 lw_traffic lw_trainer_traffic(const lw_trainer *trainer) {
     lw_traffic traffic = trainer->traffic;
     traffic.replica_bytes = lw_pool_bytes(trainer->shard->pool);

@@ -335,7 +335,7 @@ TEST(memory_changes_nothing) {
         whole.spec.loss.penalty = both;
         whole.spec.loss.n_penalties = 2;
         whole.spec.batch = 24;
-        whole.toy.n_steps = 40;
+        whole.toy.n_steps = 120;
         whole.spec.threads = kind == 2 ? 2 : 1;
         cut = whole;
         cut.spec.memory = 1;
@@ -346,11 +346,15 @@ TEST(memory_changes_nothing) {
         CHECK_FAILS(lw_trainer_create(cut.grid, cut.net, &cut.spec, &cut.source, &cut.trainer), LW_EUSE, "at least");
         lw_err_clear();
         for (cut.spec.memory = 10000; !cut.trainer && cut.spec.memory < 100000000;
-             cut.spec.memory += cut.spec.memory / 4)
+             cut.spec.memory += cut.spec.memory / 8)
             if (lw_trainer_create(cut.grid, cut.net, &cut.spec, &cut.source, &cut.trainer) != LW_OK) lw_err_clear();
         CHECK_OK(lw_trainer_run(cut.trainer, NULL, NULL)); /* with the first budget that does */
         job_start(&whole, world, replicas, &net, true);
         CHECK_OK(lw_trainer_run(whole.trainer, NULL, NULL));
+        lw_tape_use all = lw_trainer_tape(whole.trainer), part = lw_trainer_tape(cut.trainer);
+        CHECK(part.bytes <= cut.spec.memory && all.bytes > part.bytes);
+        CHECK_INT(all.segment, 120);
+        CHECK(part.segment < 120 && part.steps == 120 && part.samples == 24 / replicas);
         lw_metrics a = metrics_last(whole.trainer), b = metrics_last(cut.trainer);
         CHECK_REL(b.loss, a.loss, 1e-9);
         CHECK_REL(b.grad_norm, a.grad_norm, 1e-9);
