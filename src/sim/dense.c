@@ -18,11 +18,9 @@
 enum { PANEL_BYTES = 1 << 19 };
 
 #define REAL float
-#define INDEX int32_t
 #define LW_T(name) name##_f32
 #include "dense_typed.c"
 #define REAL double
-#define INDEX int64_t
 #define LW_T(name) name##_f64
 #include "dense_typed.c"
 
@@ -137,9 +135,9 @@ bool engine_dense_knows(const lw_sim *sim, const lw_proj_view *proj) {
 
 static void turn(const lw_sim *sim, int64_t rows, int64_t columns, const void *in, void *out) {
     if (sim->f64)
-        turn_f64(rows, columns, in, out);
+        lw_turn_f64(rows, columns, in, columns, out, rows);
     else
-        turn_f32(rows, columns, in, out);
+        lw_turn_f32(rows, columns, in, columns, out, rows);
 }
 
 bool dense_walk(lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int64_t n, const void *x, bool zero,

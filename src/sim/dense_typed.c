@@ -1,52 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Template of dense.c for one type of reals (REAL, with INDEX an integer of its size); LW_T(name) makes the names.
+ * Template of dense.c for one type of reals (REAL); LW_T(name) makes the names.
  * Never compiled alone.
  */
 
 typedef REAL LW_T(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-typedef INDEX LW_T(index) __attribute__((vector_size(VECTOR_BYTES)));
 #define VECTOR LW_T(vector)
 #define LANES ((int)(VECTOR_BYTES / sizeof(REAL)))
-
-/* out[j][i] = in[i][j], i, j < LANES: blocks are exchanged by halves, quarters and so on, in registers */
-static inline __attribute__((always_inline)) void LW_T(turn_block)(
-    const REAL *restrict in, int64_t in_stride, REAL *restrict out, int64_t out_stride) {
-    VECTOR a[VECTOR_BYTES / sizeof(REAL)];
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++)
-        a[i] = *(const VECTOR *)(in + i * in_stride);
-#pragma GCC unroll 4
-    for (int half = LANES / 2; half > 0; half /= 2) {
-        LW_T(index) upper = {0}, lower = {0};
-#pragma GCC unroll 16
-        for (int e = 0; e < LANES; e++) {
-            upper[e] = e & half ? LANES + e - half : e;
-            lower[e] = e & half ? LANES + e : e + half;
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) {
-            if (i & half) continue;
-            VECTOR x = a[i], y = a[i + half];
-            a[i] = __builtin_shuffle(x, y, upper);
-            a[i + half] = __builtin_shuffle(x, y, lower);
-        }
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++)
-        *(VECTOR *)(out + i * out_stride) = a[i];
-}
-
-/* out[columns][rows] = in[rows][columns] transposed */
-static void LW_T(turn)(int64_t rows, int64_t columns, const REAL *restrict in, REAL *restrict out) {
-    int64_t whole_rows = rows / LANES * LANES, whole_columns = columns / LANES * LANES;
-    for (int64_t i = 0; i < whole_rows; i += LANES)
-        for (int64_t j = 0; j < whole_columns; j += LANES)
-            LW_T(turn_block)(in + i * columns + j, columns, out + j * rows + i, rows);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; j++)
-            out[j * rows + i] = in[i * columns + j];
-}
 
 /* What is not zero in the listed rows, by lane, and what it is (ones: spikes, whose lists alone are asked for). Returns
  * how many. */
@@ -162,5 +122,4 @@ static int64_t LW_T(open)(int64_t n_rows, int64_t width, const int32_t *restrict
 #undef VECTOR
 #undef LANES
 #undef REAL
-#undef INDEX
 #undef LW_T

@@ -9,8 +9,7 @@
 #include "batch.h"
 
 enum {
-    GROUP = 16, /* samples read before they are put into their lanes: a line of floats */
-    TILE = 64   /* numbers of each of them at a time */
+    GROUP = 16 /* samples read before they are put into their lanes: a line of floats */
 };
 
 lw_err order_create(uint64_t seed, int64_t n_samples, double validation, order **out) {
@@ -113,17 +112,6 @@ static void scatter(int64_t n, int64_t width, const float *one, float *column) {
         column[i * width] = one[i];
 }
 
-/* out[i * width + l] = in[l * stride + i], i < n, l < n_lanes, in tiles that stay in the first cache: lane by lane,
- * every line of the batch would be fetched as many times as it has lanes. */
-static void scatter_group(int64_t n, int64_t n_lanes, int64_t stride, const float *in, int64_t width, float *out) {
-    for (int64_t i0 = 0; i0 < n; i0 += TILE) {
-        int64_t i1 = i0 + TILE < n ? i0 + TILE : n;
-        for (int64_t l = 0; l < n_lanes; l++)
-            for (int64_t i = i0; i < i1; i++)
-                out[i * width + l] = in[l * stride + i];
-    }
-}
-
 static void lane_clear(batch *b, int64_t lane, float *x) {
     const lw_batch_source *source = b->source;
     b->present[lane] = 0;
@@ -175,7 +163,7 @@ lw_err batch_load(batch *b, const int64_t *sample) {
                 b->n_present++;
             }
         }
-        scatter_group(n, here, stride, b->group_x, b->width, b->x + first);
+        lw_turn_f32(here, n, b->group_x, stride, b->x + first, b->width);
     }
     return LW_OK;
 }
