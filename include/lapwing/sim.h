@@ -122,7 +122,7 @@ lw_err lw_sim_absent(lw_sim *sim, const double *rate) LW_MUST_CHECK;
 
 /** External values added to an input port during the coming steps: values[(t - t0)][channel][lane], t0 = the step at
  * the call; channel c goes to neuron c of the population (n_channels must equal its size). Borrowed until replaced or
- * values == NULL. Steps outside get nothing. **Local**. */
+ * values == NULL, and as long as sweeps go over a tape that recorded them. Steps outside get nothing. **Local**. */
 lw_err lw_sim_feed(
     lw_sim *sim, int pop, int port, const float *values, int64_t n_steps, int64_t n_channels) LW_MUST_CHECK;
 

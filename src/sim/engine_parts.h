@@ -37,6 +37,8 @@ lw_err engine_exchange_create(lw_sim *sim) LW_MUST_CHECK;
 void engine_exchange_destroy(lw_sim *sim);
 /** First step of an exchange of this level that was begun and not ended; INT64_MAX when there is none. */
 int64_t engine_exchange_pending(const lw_sim *sim, int level);
+/** Are the slots of this level its neurons, in their order, or none of them (one rank)? */
+bool engine_level_direct(const lw_sim *sim, int level);
 /** Bytes and messages since creation. */
 void engine_exchange_traffic(const lw_sim *sim, int64_t *bytes, int64_t *messages);
 
@@ -65,6 +67,12 @@ enum { ENGINE_STIMULUS_BLOCK = 64 };
 void engine_stimulus_draw(lw_sim *sim, int p, int64_t t, int64_t first, int64_t last);
 /** Add the stimuli of step t to the inputs, then the feed. */
 void engine_stimulus_add(lw_sim *sim, int p, int64_t t, int64_t first, int64_t last);
+
+/** Does any stimulus act on population p? */
+bool engine_has_stimuli(const lw_sim *sim, int p);
+/** What is fed into a port of population p in steps [t, t + n_steps), [step][neuron by gid][lane]; NULL unless all of
+ * them are fed. */
+const float *engine_feed(const lw_sim *sim, int p, int port, int64_t t, int64_t n_steps);
 
 /* record.c; Local */
 lw_err engine_record_create(lw_sim *sim) LW_MUST_CHECK;

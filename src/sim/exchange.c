@@ -432,6 +432,10 @@ static void rows_put(lw_sim *sim, const level_exchange *x, int level) {
         }
 }
 
+bool engine_level_direct(const lw_sim *sim, int level) {
+    return sim->exchange->level[level].direct;
+}
+
 /* Slots are the neurons in their order: what a population emitted in step t is copied. */
 static void direct_put(lw_sim *sim, int p, int64_t t) {
     const engine_pop *pop = &sim->pop[p];

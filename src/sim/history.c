@@ -214,26 +214,29 @@ static uint64_t row_bits(const lw_sim *sim, const void *out, int64_t at, int64_t
     return sim->f64 ? nonzero_bits_f64((const double *)out + at, n) : nonzero_bits_f32((const float *)out + at, n);
 }
 
-/* List and counters of hard spikes in several lanes, in one pass over them. Returns the number of listed neurons. */
+/* What the spikes of the listed neurons, in all lanes, add to the checksum. */
+static uint64_t lanes_mark(
+    const lw_sim *sim, const engine_pop *pop, uint64_t step_mix, const uint32_t *restrict list, int64_t n) {
+    int64_t width = sim->width;
+    uint64_t sum = 0;
+    for (int64_t k = 0; k < n; k++)
+        for (int64_t l0 = 0; l0 < width; l0 += 64) {
+            uint64_t bits = row_bits(sim, pop->out, list[k] * width + l0, width - l0 < 64 ? width - l0 : 64);
+            for (; bits; bits &= bits - 1)
+                sum += spike_mark(pop, step_mix, list[k], l0 + __builtin_ctzll(bits));
+        }
+    return sum;
+}
+
+/* List and counters of hard spikes in several lanes. Returns the number of listed neurons. */
 static int64_t emit_lanes(lw_sim *sim, lw_sim_stats *stats, const engine_pop *pop, uint64_t step_mix, int64_t first,
     int64_t last, uint32_t *restrict list) {
-    int64_t width = sim->width, n = 0, spikes = 0, *count = sim->spike_count + pop->view.lid_begin;
-    uint64_t checksum = 0;
-    for (int64_t i = first; i < last; i++) {
-        int64_t here = 0;
-        for (int64_t l0 = 0; l0 < width; l0 += 64) {
-            uint64_t bits = row_bits(sim, pop->out, i * width + l0, width - l0 < 64 ? width - l0 : 64);
-            here += __builtin_popcountll(bits);
-            for (; bits && !sim->options.no_checksum; bits &= bits - 1)
-                checksum += spike_mark(pop, step_mix, i, l0 + __builtin_ctzll(bits));
-        }
-        if (here == 0) continue;
-        list[n++] = (uint32_t)i;
-        count[i] += here;
-        spikes += here;
-    }
-    stats->spikes += spikes;
-    stats->spike_checksum += checksum;
+    int64_t n, *count = sim->spike_count + pop->view.lid_begin;
+    if (sim->f64)
+        n = lanes_count_f64(first, last, sim->width, pop->out, count, list, &stats->spikes);
+    else
+        n = lanes_count_f32(first, last, sim->width, pop->out, count, list, &stats->spikes);
+    if (!sim->options.no_checksum) stats->spike_checksum += lanes_mark(sim, pop, step_mix, list, n);
     return n;
 }
 
@@ -242,7 +245,8 @@ int64_t engine_emit_range(lw_sim *sim, int p, int64_t t, int64_t first, int64_t 
     int64_t width = sim->width, *n_own = NULL;
     size_t row = engine_row_bytes(sim), shift = (size_t)first * row;
     const char *out = (const char *)pop->out + shift;
-    if (pop->rows) memcpy(engine_own_rows(sim, p, t) + shift, out, (size_t)(last - first) * row);
+    if (pop->rows && engine_own_rows(sim, p, t) != (const char *)pop->out)
+        memcpy(engine_own_rows(sim, p, t) + shift, out, (size_t)(last - first) * row);
     if (!pop->model->emits_spikes) return 0;
     uint64_t step_mix = mix((uint64_t)t + 0x9e3779b97f4a7c15u);
     uint32_t *list = engine_own_list(sim, p, t, &n_own) + first;

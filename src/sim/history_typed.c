@@ -50,6 +50,38 @@ static int64_t LW_T(nonzero)(int64_t first, int64_t n, int64_t width, const WORD
     return found;
 }
 
+/* Rows [first, last) that are not all zero, ascending; what is not zero in them is counted by row and in all. Called
+ * with constant widths: whether a row is listed is a guess that often fails, so nothing branches on it. */
+static inline __attribute__((always_inline)) int64_t LW_T(rows_count)(int64_t first, int64_t last, int64_t width,
+    const REAL *restrict x, int64_t *restrict count, uint32_t *restrict list, int64_t *restrict all) {
+    int64_t n = 0, sum = 0;
+    for (int64_t i = first; i < last; i++) {
+        int64_t here = 0;
+        for (int64_t l0 = 0; l0 < width; l0 += 64)
+            here += __builtin_popcountll(LW_T(nonzero_bits)(x + i * width + l0, width - l0 < 64 ? width - l0 : 64));
+        list[n] = (uint32_t)i;
+        n += here > 0;
+        count[i] += here;
+        sum += here;
+    }
+    *all += sum;
+    return n;
+}
+
+static int64_t LW_T(lanes_count)(
+    int64_t first, int64_t last, int64_t width, const REAL *x, int64_t *count, uint32_t *list, int64_t *all) {
+    switch (width) {
+    case 16:
+        return LW_T(rows_count)(first, last, 16, x, count, list, all);
+    case 32:
+        return LW_T(rows_count)(first, last, 32, x, count, list, all);
+    case 64:
+        return LW_T(rows_count)(first, last, 64, x, count, list, all);
+    default:
+        return LW_T(rows_count)(first, last, width, x, count, list, all);
+    }
+}
+
 static void LW_T(to_double)(int64_t n, const REAL *restrict x, double *restrict out) {
     for (int64_t i = 0; i < n; i++)
         out[i] = (double)x[i];

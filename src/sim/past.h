@@ -14,20 +14,24 @@ struct sweep_memory;
 typedef struct past {
     bool spikes, f64;
     int64_t cells, words; /* rows x lanes of a step, words of 64 bits for as many */
-    char *value;          /* real [steps][cells]; NULL of spikes */
+    char *value;          /* real [steps][cells]; NULL of spikes, and of lent values */
+    const char *lent;     /* real [steps][cells] that stand elsewhere, instead of value */
     uint64_t *bits;       /* [steps][words]: not zero; NULL: not kept */
     uint8_t *binary;      /* [steps]: what is not zero is 1; NULL of spikes, and where bits are not kept */
     void *row;            /* real [cells]: the step of spikes that was looked at last */
 } past;
-/** What is to be kept. */
-typedef enum past_kind { PAST_SPIKES, PAST_VALUES, PAST_MARKED } past_kind; /* MARKED: values and bits */
+/** What is to be kept. MARKED: values and bits; LENT: bits of values that will stand elsewhere (past_lend). */
+typedef enum past_kind { PAST_SPIKES, PAST_VALUES, PAST_MARKED, PAST_LENT } past_kind;
 /** steps: of room. **Local**. */
 lw_err past_plan(struct sweep_memory *m, past_kind kind, bool f64, int64_t cells, int64_t steps, const char *what,
     past *out) LW_MUST_CHECK;
 static inline bool past_exists(const past *p) {
     return p->value || p->bits;
 }
-/** Keep real [cells] as step k. Nothing is copied that stands there already (past_at). */
+/** values: real [steps][cells], borrowed while the steps are looked at; NULL: they are to be kept here after all, for
+ * which room is made. **Local**. */
+lw_err past_lend(struct sweep_memory *m, past *p, int64_t steps, const void *values) LW_MUST_CHECK;
+/** Keep real [cells] as step k. Nothing is copied that stands there already (past_at), or is lent. */
 void past_put(past *p, int64_t k, const void *x);
 /** Where step k of values other than spikes is kept. */
 static inline void *past_at(const past *p, int64_t k) {

@@ -37,6 +37,19 @@ static int64_t event_first(const stimulus *s, int64_t step, int64_t local) {
     return lo;
 }
 
+bool engine_has_stimuli(const lw_sim *sim, int p) {
+    for (int i = 0; i < sim->stimulus->n; i++)
+        if (sim->stimulus->item[i].spec.pop == p) return true;
+    return false;
+}
+
+const float *engine_feed(const lw_sim *sim, int p, int port, int64_t t, int64_t n_steps) {
+    const engine_pop *pop = &sim->pop[p];
+    int64_t first = t - pop->feed_step;
+    if (!pop->feed || pop->feed_port != port || first < 0 || first + n_steps > pop->feed_steps) return NULL;
+    return pop->feed + first * pop->feed_channels * sim->width;
+}
+
 static void stimulus_add(lw_sim *sim, stimulus *s, int64_t t, int64_t first, int64_t last) {
     engine_pop *pop = &sim->pop[s->spec.pop];
     void *acc = pop->input[s->spec.port];

@@ -72,11 +72,12 @@ typedef struct sweep_panel {
 typedef struct sweep_grad {
     int64_t n_panel;
     sweep_panel *panel;
-    past **from;      /* what the sources emitted, by step of the panel, */
-    int64_t *at;      /* and which step of that it is */
-    uint64_t *bits;   /* [steps, words] lanes of a row that are not zero */
-    uint32_t *column; /* [most room * width] of one row: where it is not zero */
-    void *value;      /* real, what it is there */
+    past **from;              /* what the sources emitted, by step of the panel, */
+    int64_t *at;              /* and which step of that it is */
+    const uint64_t **of_step; /* its bits */
+    uint64_t *bits;           /* by column of the panel: where a row is not zero */
+    uint32_t *column;         /* [most room * width] of one row: where it is not zero */
+    void *value;              /* real, what it is there */
     double **tied; /* [n_proj] of projections with tied weights, by synapse: gradients until they are summed by kernel
                       entry, or directions; NULL of others */
     double *entry; /* [most entries] */
@@ -116,6 +117,7 @@ typedef struct tape_pop {
                    steps before the recording on; direct: only those, the others are in `out` */
     int64_t before;
     bool direct;
+    bool mirror; /* hands a feed on as it is */
     uint8_t *held;
     lw_model_need keep;
     void *own_out, *own_slope; /* the engine's, while the tape records */

@@ -11,7 +11,6 @@
 #include "sweep.h"
 
 enum {
-    TILE = 16,             /* of the transposition */
     EDGES = 256,           /* sums of a sparse row kept at a time */
     CHUNK = 64,            /* rows of a dense projection whose columns are listed at a time */
     PANEL_BYTES = 1 << 19, /* a panel should stay in the second cache; of dense projections, a block of it */
@@ -19,6 +18,24 @@ enum {
     DENSE_COLUMNS = 1024,
     PANEL_STEPS = 64
 };
+
+/* Where one row is not zero, a bit per column of the panel. Returns the number of words. */
+static int64_t row_bits(const sweep_grad *g, int64_t row, int64_t width, int64_t steps) {
+    uint64_t word = 0;
+    int64_t n_words = 0, held = 0;
+    for (int64_t l0 = 0, s = 0; s < steps; l0 + 64 < width ? (l0 += 64) : (l0 = 0, s++)) {
+        int64_t n = width - l0 < 64 ? width - l0 : 64;
+        uint64_t b = bits_at(g->of_step[s], row * width + l0, n);
+        word |= b << held;
+        held += n;
+        if (held < 64) continue;
+        held -= 64;
+        g->bits[n_words++] = word;
+        word = held ? b >> (n - held) : 0;
+    }
+    if (held) g->bits[n_words++] = word;
+    return n_words;
+}
 
 #define REAL float
 #define LW_T(name) name##_f32
@@ -77,7 +94,9 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
     LW_TRY(sweep_tied_plan(sim, theta, m, g));
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->from, "gradient steps", &g->from));
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->at, "gradient steps", &g->at));
-    LW_TRY(sweep_take(m, columns / sim->width * ((sim->width + 63) / 64), sizeof *g->bits, "gradient bits", &g->bits));
+    LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->of_step, "gradient steps", &g->of_step));
+    LW_TRY(
+        sweep_take(m, columns / 64 + 2, sizeof *g->bits, "gradient bits", &g->bits)); /* bits_at may look one further */
     /* bits_list stores up to 15 places over: into the next row's, which are written later */
     LW_TRY(sweep_take(m, CHUNK * columns + 16, sizeof *g->column, "gradient columns", &g->column));
     return sweep_take(m, CHUNK * columns, sim->real_size, "gradient columns", &g->value);
@@ -98,6 +117,7 @@ static void panel_flush(lw_tape *tape, sweep_panel *panel, double *grad) {
             bool ones = !g->mask;
             for (int64_t s = 0; s < panel->steps; s++) {
                 g->from[s] = tape_slots(tape, proj->pre, panel->first - s - proj->slice[i].delay, &g->at[s]);
+                g->of_step[s] = past_bits(g->from[s], g->at[s]);
                 ones = ones && past_ones(g->from[s], g->at[s]);
             }
             if (sim->f64)

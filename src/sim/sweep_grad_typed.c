@@ -7,49 +7,28 @@
 typedef REAL LW_T(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
 
-/* in_adj [n][width] of one step into the panel's columns from `column` on, transposed in tiles that stay in the first
- * cache. */
+/* in_adj [n][width] of one step into the panel's columns from `column` on, turned round. */
 static void LW_T(transposed)(
     const sweep_panel *panel, int64_t n, int64_t width, int64_t column, const REAL *restrict in_adj) {
     int64_t columns = panel->room * width;
     for (int64_t b = 0; b < n; b += panel->block) {
-        int64_t end = b + panel->block < n ? b + panel->block : n, stride = end - b;
-        REAL *restrict to = (REAL *)panel->adj + b * columns + column * stride;
-        for (int64_t l0 = 0; l0 < width; l0 += TILE) {
-            int64_t l1 = l0 + TILE < width ? l0 + TILE : width;
-            for (int64_t j0 = b; j0 < end; j0 += TILE) {
-                int64_t j1 = j0 + TILE < end ? j0 + TILE : end;
-                for (int64_t l = l0; l < l1; l++)
-                    for (int64_t j = j0; j < j1; j++)
-                        to[l * stride + j - b] = in_adj[j * width + l];
-            }
-        }
+        int64_t stride = n - b < panel->block ? n - b : panel->block;
+        REAL *to = (REAL *)panel->adj + b * columns + column * stride;
+        LW_T(lw_turn)(stride, width, in_adj + b * width, width, to, stride);
     }
-}
-
-/* Lanes of a row that are not zero, [steps][words]: few bytes a step, which the first cache holds for the rows that
- * follow. */
-static const uint64_t *LW_T(row_bits)(const sweep_grad *g, int64_t row, int64_t width, int64_t steps) {
-    int64_t words = (width + 63) / 64;
-    for (int64_t s = 0; s < steps; s++)
-        for (int64_t w = 0; w < words; w++)
-            g->bits[s * words + w] = bits_at(
-                past_bits(g->from[s], g->at[s]), row * width + 64 * w, width - 64 * w < 64 ? width - 64 * w : 64);
-    return g->bits;
 }
 
 /* Columns of one row that are not zero, and their values (ones: they are all 1, and there is no mask); step s of the
  * panel holds columns s * width ... */
 static int64_t LW_T(columns)(const sweep_grad *g, bool ones, int64_t row, int64_t width, int64_t steps,
     uint32_t *restrict column, REAL *restrict value) {
-    const uint64_t *bits = LW_T(row_bits)(g, row, width, steps);
+    int64_t n_words = row_bits(g, row, width, steps), n = 0;
     const REAL *mask = g->mask;
-    int64_t n = 0;
-    if (ones) return bits_list(steps, width, bits, column);
+    if (ones) return bits_list(n_words, g->bits, column);
     for (int64_t s = 0; s < steps; s++) {
-        const REAL *x = g->from[s]->spikes ? NULL : past_at(g->from[s], g->at[s]);
+        const REAL *x = g->from[s]->spikes ? NULL : past_rows(g->from[s], g->at[s]);
         for (int64_t l0 = 0; l0 < width; l0 += 64)
-            for (uint64_t b = *bits++; b; b &= b - 1) {
+            for (uint64_t b = bits_at(g->bits, s * width + l0, width - l0 < 64 ? width - l0 : 64); b; b &= b - 1) {
                 int64_t l = l0 + __builtin_ctzll(b);
                 if (mask && mask[row * width + l] == 0) continue;
                 column[n++] = (uint32_t)(s * width + l);

@@ -22,6 +22,19 @@ static lw_err arrays_plan(
     return LW_OK;
 }
 
+/* A relay that nothing but a feed reaches emits the feed: it need not be computed, nor kept a second time. One rank, in
+ * floats as feeds are, and nobody looks at its states. */
+static bool is_mirror(const lw_sim *sim, int p, const lw_model_need *keep) {
+    const engine_pop *pop = &sim->pop[p];
+    const lw_pop_view *v = &pop->view;
+    bool mirror = pop->model == lw_model_builtin("relay") && !sim->f64 && engine_level_direct(sim, v->level) &&
+                  sim->incoming_begin[p] == sim->incoming_begin[p + 1] && !engine_has_stimuli(sim, p) &&
+                  !(keep->old | keep->in | keep->pre) && v->n_local == v->size;
+    for (int64_t i = 0; i < v->n_local && mirror; i++)
+        mirror = v->gid[i] == v->gid_begin + i;
+    return mirror;
+}
+
 /* What population p emitted, of its neurons and of its slots; slots are for the gradients of their synapses, (5) of
  * SWEEPS.md. Traces look at several steps at a time, and so do learned delays: numbers are kept for them. */
 static lw_err outputs_plan(
@@ -41,6 +54,7 @@ static lw_err outputs_plan(
     }
     out->direct = learned && sim->pop[p].direct && (slots == PAST_SPIKES) == (own == PAST_SPIKES);
     if (out->direct) own = slots;
+    if (out->mirror) own = PAST_LENT;
     LW_TRY(past_plan(m, own, sim->f64, pop_cells(sim, p), max_steps, "tape: emitted values", &out->out));
     if (!learned) return LW_OK;
     return past_plan(m, slots, sim->f64, v->n_slots * sim->width, out->before + (out->direct ? 0 : max_steps),
@@ -61,6 +75,7 @@ static lw_err pop_plan(const lw_sim *sim, int p, int64_t max_steps, const lw_the
     if (second) keep = model->need_second;
     keep.pre |= sim->pop[p].watch;
     out->keep = keep;
+    out->mirror = is_mirror(sim, p, &keep);
     LW_TRY(arrays_plan(m, keep.old, model->n_state, count, size, "tape: states before update", out->old));
     LW_TRY(arrays_plan(m, keep.in, model->n_input, count, size, "tape: inputs", out->in));
     LW_TRY(arrays_plan(m, keep.pre, model->n_state, count, size, "tape: states before fire", out->pre));
@@ -304,8 +319,14 @@ static void keep(uint32_t mask, int n, size_t bytes, int64_t t, void *const *fro
         if (mask >> i & 1u) memcpy(to[i] + (size_t)t * bytes, from[i], bytes);
 }
 
+static void pop_emit(lw_tape *tape, int p, int64_t t) {
+    past_put(&tape->pop[p].out, t - tape->begin, tape->sim->pop[p].out);
+    engine_emit(tape->sim, p, tape->t0 + t);
+    if (tape->segments) segment_emit(tape, p, t);
+}
+
 /* The phases of one step of a population, each followed by what it leaves for the sweeps; what is emitted and its slope
- * are written where the tape wants them. t counts from the recording's begin. */
+ * are written where the tape or the history wants them. t counts from the recording's begin. */
 static void pop_record(lw_tape *tape, int p, int64_t t) {
     lw_sim *sim = tape->sim;
     engine_pop *pop = &sim->pop[p];
@@ -313,6 +334,12 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
     int64_t k = t - tape->begin;
     size_t bytes = (size_t)pop_cells(sim, p) * sim->real_size, at = (size_t)k * bytes;
     int n_state = pop->model->n_state;
+    pop->out = rec->out.spikes || rec->out.lent ? engine_own_rows(sim, p, tape->t0 + t) : past_at(&rec->out, k);
+    if (rec->out.lent) {
+        memcpy(pop->out, past_rows(&rec->out, k), bytes);
+        pop_emit(tape, p, t);
+        return;
+    }
     engine_input(sim, p, tape->t0 + t);
     keep(rec->keep.old, n_state, bytes, k, pop->state, rec->old);
     keep(rec->keep.in, pop->model->n_input, bytes, k, pop->input, rec->in);
@@ -321,15 +348,12 @@ static void pop_record(lw_tape *tape, int p, int64_t t) {
     for (int i = 0; pop->watch && tape->hear && i < n_state; i++)
         if (pop->watch >> i & 1u && !(tape->segments && tape->segments->again))
             tape->hear(tape->hearer, p, t, i, pop->state[i]);
-    if (!rec->out.spikes) pop->out = past_at(&rec->out, k);
     if (rec->slope) pop->slope = rec->slope + at;
     engine_spike(sim, p);
     if (rec->curve) engine_curve(sim, p, rec->curve + at);
     engine_fire(sim, p);
     if (rec->held) memcpy(rec->held + k * pop_cells(sim, p), pop->held, (size_t)pop_cells(sim, p));
-    past_put(&rec->out, k, pop->out);
-    engine_emit(sim, p, tape->t0 + t);
-    if (tape->segments) segment_emit(tape, p, t);
+    pop_emit(tape, p, t);
 }
 
 /* What the slots of population p emitted at recorded steps [begin, end), from the engine's history. */
@@ -389,10 +413,32 @@ static void outputs_return(lw_tape *tape) {
     }
 }
 
+/* What mirrors emit in steps [begin, end) stands in their feeds, unless they are not fed all the time. */
+static lw_err mirrors_lend(lw_tape *tape, int64_t begin, int64_t end) {
+    int64_t room = tape->segments ? tape->segments->length : tape->max_steps;
+    for (int p = 0; p < tape->sim->n_pop; p++) {
+        const float *feed = engine_feed(tape->sim, p, 0, tape->t0 + begin, end - begin);
+        if (engine_has_traces(tape->sim)) feed = NULL;
+        if (tape->pop[p].mirror) LW_TRY(past_lend(&tape->memory, &tape->pop[p].out, room, feed));
+    }
+    return LW_OK;
+}
+
+/* Mirrors were not computed: their last step is, so that the engine stands where it would stand after all of them. */
+static void mirrors_settle(lw_tape *tape, int64_t t) {
+    for (int p = 0; p < tape->sim->n_pop; p++) {
+        if (!tape->pop[p].out.lent) continue;
+        engine_input(tape->sim, p, t);
+        engine_update(tape->sim, p);
+        engine_fire(tape->sim, p);
+    }
+}
+
 lw_err tape_record(lw_tape *tape, int64_t begin, int64_t end) {
     lw_sim *sim = tape->sim;
     lw_err err = LW_OK;
     tape->begin = tape->end = begin;
+    LW_TRY(mirrors_lend(tape, begin, end)); /* one rank where there is one */
     for (int p = 0; p < sim->n_pop; p++)
         slots_keep(tape, p, begin - tape->pop[p].before, begin);
     unsigned mode = engine_fp_begin();
@@ -400,6 +446,7 @@ lw_err tape_record(lw_tape *tape, int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end && err == LW_OK; t += sim->epoch)
         err = epoch_record(tape, t, t + sim->epoch < end ? t + sim->epoch : end);
     outputs_return(tape);
+    if (err == LW_OK && end > begin) mirrors_settle(tape, tape->t0 + end - 1);
     engine_fp_end(mode);
     return lw_comm_agree(lw_net_comm(sim->net), err == LW_OK ? sim->error : err);
 }

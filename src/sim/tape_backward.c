@@ -8,15 +8,27 @@
 #include <string.h>
 #include "dense.h"
 #include "dropout.h"
+#include "engine_parts.h"
 #include "sweep.h"
 
-/* Slots' adjoints of steps [begin, end) to their owners, and the ring's entries free for earlier steps. */
+/* Adjoints of what population p emitted at step t: where slots are neurons, they arrive there. */
+static char *out_adj_at(const lw_tape *tape, int p, int64_t t) {
+    const tape_room *room = tape->room;
+    const engine_pop *pop = &tape->sim->pop[p];
+    if (pop->direct) return sweep_ring_at(&room->slot, t) + (size_t)pop->view.slot_begin * room->slot.row_bytes;
+    return sweep_ring_at(&room->local, t) + (size_t)pop->view.lid_begin * room->local.row_bytes;
+}
+
+/* Adjoints of own neurons in steps [begin, end) begin with 0; slots' adjoints go to their owners. */
 static void epoch_collect(lw_tape *tape, int64_t begin, int64_t end) {
     tape_room *room = tape->room;
     lw_sim *sim = tape->sim;
     int64_t steps = end - begin;
-    memset(room->local.base, 0, (size_t)(room->local.depth * room->local.n) * room->local.row_bytes);
+    for (int p = 0; p < sim->n_pop; p++)
+        for (int64_t t = begin; t < end && room->active[p] && !sim->pop[p].direct; t++)
+            memset(out_adj_at(tape, p, t), 0, (size_t)sim->pop[p].view.n_local * room->local.row_bytes);
     if (sim->n_levels > 1 || end == tape->n_steps) return; /* per level, or nothing after it */
+    if (engine_level_direct(sim, 0)) return;
     if (steps == 1) {
         sweep_pull(sim, 0, sim->width, sweep_ring_at(&room->slot, begin), sweep_ring_at(&room->local, begin), NULL);
     } else {
@@ -25,8 +37,18 @@ static void epoch_collect(lw_tape *tape, int64_t begin, int64_t end) {
         sweep_pull(sim, 0, steps * sim->width, room->packed, room->packed_local, NULL);
         sweep_unpack(&room->local, begin, steps, room->packed_local);
     }
-    for (int64_t t = begin; t < end; t++)
-        memset(sweep_ring_at(&room->slot, t), 0, (size_t)room->slot.n * room->slot.row_bytes);
+}
+
+/* The ring's entry of step t, which has been used, is free for an earlier one; no other population's was written. */
+static void slots_clear(lw_tape *tape, int64_t t) {
+    const lw_sim *sim = tape->sim;
+    const sweep_ring *ring = &tape->room->slot;
+    for (int p = 0; p < sim->n_pop; p++) {
+        const lw_pop_view *v = &sim->pop[p].view;
+        if (!tape->room->active[p] || v->n_slots == 0) continue;
+        memset(
+            sweep_ring_at(ring, t) + (size_t)v->slot_begin * ring->row_bytes, 0, (size_t)v->n_slots * ring->row_bytes);
+    }
 }
 
 /* Through one slice to what was emitted at step `from`. Where a spike's slope is 0 its adjoint goes no further, so with
@@ -113,7 +135,7 @@ static void pop_back(lw_tape *tape, int p, int64_t t, const reach *r, const lw_t
     engine_pop *pop = &sim->pop[p];
     tape_point at;
     void *state[SWEEP_MAX], *input[SWEEP_MAX];
-    char *out_adj = sweep_ring_at(&room->local, t) + (size_t)pop->view.lid_begin * room->local.row_bytes;
+    char *out_adj = out_adj_at(tape, p, t);
     if (seed && t >= r->seeds) (void)seed->seed(seed->payload, p, t, out_adj);
     for (int i = 0; i < pop->model->n_state; i++)
         state[i] = room->state[room->state_begin[p] + i];
@@ -149,13 +171,14 @@ static void epoch_back(
     for (int64_t t = end - 1; t >= begin; t--) {
         char *slots = sweep_ring_at(&room->slot, t);
         for (int level = sim->n_levels - 1; level >= 0; level--) {
-            if (sim->n_levels > 1 && level_wanted(tape, level))
+            if (sim->n_levels > 1 && !engine_level_direct(sim, level) && level_wanted(tape, level))
                 sweep_pull(sim, level, sim->width, slots, sweep_ring_at(&room->local, t), room->packed);
             for (int p = 0; p < sim->n_pop; p++)
                 if (sim->pop[p].view.level == level && room->active[p]) pop_back(tape, p, t, r, seed, grad);
         }
-        if (sim->n_levels > 1) memset(slots, 0, (size_t)room->slot.n * room->slot.row_bytes);
     }
+    for (int64_t t = begin; t < end; t++)
+        slots_clear(tape, t);
 }
 
 /* coefficients' adjoints of the whole sweep -> parameters' */
