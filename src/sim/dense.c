@@ -9,6 +9,7 @@
 #include "dense.h"
 #include "dropout.h"
 #include "nonzero.h"
+#include "ragged.h"
 
 /* Where the tiles, or the whole adjoint product, become faster (measured on one core with AVX-512: README.md). A place
  * of a sampled product costs about as much as two of the whole one and 750 products more. The sums of a sampled product

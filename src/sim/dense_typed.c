@@ -4,7 +4,6 @@
  * Never compiled alone.
  */
 
-typedef REAL LW_T(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
 #define VECTOR LW_T(vector)
 #define LANES ((int)(VECTOR_BYTES / sizeof(REAL)))
 
@@ -48,14 +47,18 @@ static inline __attribute__((always_inline)) void LW_T(lane_add)(int n_vec, bool
         *(VECTOR *)(out + v * LANES) = sum[v];
 }
 
+/* n_targets < LANES of them */
 static inline __attribute__((always_inline)) void LW_T(lane_rest)(bool ones, int64_t n_targets,
     const REAL *restrict weight, int64_t n_post, const uint32_t *restrict list, const REAL *restrict value, int64_t n,
     REAL *restrict out) {
+    VECTOR sum = LW_T(ragged_get)(n_targets, out);
     for (int64_t k = 0; k < n; k++) {
-        const REAL *w = weight + (int64_t)list[k] * n_post;
-        for (int64_t j = 0; j < n_targets; j++)
-            out[j] += ones ? w[j] : w[j] * value[k];
+        VECTOR term = LW_T(ragged_get)(n_targets, weight + (int64_t)list[k] * n_post);
+        if (!ones) term = term * value[k];
+        sum += term;
     }
+    for (int64_t j = 0; j < n_targets; j++)
+        out[j] = sum[j];
 }
 
 /* `here` vectors of targets, or what is left of them */

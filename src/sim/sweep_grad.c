@@ -8,6 +8,7 @@
 #include <string.h>
 #include "nonzero.h"
 #include "dropout.h"
+#include "ragged.h"
 #include "sweep.h"
 
 enum {

@@ -4,7 +4,6 @@
  * alone.
  */
 
-typedef REAL LW_T(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
 
 /* in_adj [n][width] of one step into the panel's columns from `column` on, turned round. */
@@ -69,9 +68,15 @@ static inline __attribute__((always_inline)) void LW_T(row_dense)(bool ones, int
         LW_T(row_block)(8, ones, stride, n_column, column, value, panel + j, grad + j);
     for (; j + LANES <= n; j += LANES)
         LW_T(row_block)(1, ones, stride, n_column, column, value, panel + j, grad + j);
-    for (int64_t k = 0; j < n && k < n_column; k++)
-        for (int64_t i = j; i < n; i++)
-            grad[i] += (double)((ones ? 1 : value[k]) * panel[column[k] * stride + i]);
+    if (j == n) return;
+    LW_T(vector) sum = {0};
+    for (int64_t k = 0; k < n_column; k++) {
+        LW_T(vector) term = LW_T(ragged_get)(n - j, panel + column[k] * stride + j);
+        if (!ones) term = term * value[k];
+        sum += term;
+    }
+    for (int64_t i = j; i < n; i++)
+        grad[i] += (double)sum[i - j];
 }
 
 /* The same for the listed targets of a sparse row. */
