@@ -329,6 +329,7 @@ typedef struct lw_experiment {
     lw_activity_spec statistics;
     lw_data_spec train_data, test_data;
     bool has_train;
+    bool crossover_measured; /* instead of train.crossover, when training begins */
     lw_train_spec train;
     int32_t replicas;                /* train.replicas: 0 = all ranks */
     const lw_initialize *initialize; /* in this order, before the first epoch */

@@ -73,6 +73,20 @@ typedef struct lw_stimulus_spec {
 
 /* ------------------------------------------------------------------ engine */
 
+/** Where one kind of product with a dense projection in several lanes becomes faster than another. */
+typedef struct lw_crossover {
+    /* forward: up to this share of values that are not zero they are walked, above it all are multiplied; the bits are
+     * the same either way */
+    double walk;
+    /* adjoint, with a surrogate that is zero far from the threshold: up to the share n / (place[0] n + place[1]) of
+     * places with a slope, n targets, sums are made for those places only. They are rounded otherwise */
+    double place[2];
+} lw_crossover;
+/** Of a core with AVX-512: the same on every machine. */
+lw_crossover lw_crossover_default(void);
+/** Of this processor, in floats, in some milliseconds. EMEM. **Local**. */
+lw_err lw_crossover_measure(lw_crossover *out) LW_MUST_CHECK;
+
 typedef struct lw_sim_options {
     lw_dtype precision;
     int32_t width;                    /* lanes, >= 1 */
@@ -87,10 +101,14 @@ typedef struct lw_sim_options {
                           them, to bfloat16 (8 bits); sums are floats. Twice as fast where the processor has such
                           products (AVX512_BF16). Nothing forward changes, nor do tangents */
     bool no_checksum;  /* spike_checksum stays 0: marking every spike takes a twentieth of a training step */
+    lw_crossover crossover;
 } lw_sim_options;
 static inline lw_sim_options lw_sim_options_default(void) {
-    lw_sim_options o = {
-        .precision = LW_F64, .width = 1, .surrogate = {LW_SURROGATE_SUPERSPIKE, 10, 1}, .reset_detached = true};
+    lw_sim_options o = {.precision = LW_F64,
+        .width = 1,
+        .surrogate = {LW_SURROGATE_SUPERSPIKE, 10, 1},
+        .reset_detached = true,
+        .crossover = lw_crossover_default()};
     return o;
 }
 

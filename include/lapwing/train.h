@@ -180,6 +180,8 @@ typedef struct lw_train_spec {
      * The source is called by one thread at a time, and not while epoch_end or the watch run */
     bool prefetch;
     bool mixed; /* with floats: lw_sim_options.adjoint_bf16 */
+    /* the same on all ranks; measured ones make weights differ in their last bits from run to run */
+    lw_crossover crossover;
     /* [n_dropout], borrowed while the trainer is created: with which probability projection k drops what a source emits
      * for all of a training sequence (lw_sim_dropout_create); validation drops nothing. NULL, 0: none */
     const double *dropout;
@@ -194,7 +196,8 @@ static inline lw_train_spec lw_train_spec_default(void) {
         .surrogate = {LW_SURROGATE_SUPERSPIKE, 10, 1},
         .reset_detached = true,
         .precision = LW_F32,
-        .seed = 1};
+        .seed = 1,
+        .crossover = lw_crossover_default()};
     return s;
 }
 

@@ -69,6 +69,20 @@ static json_t *cache(job *j, const lw_batch_source *data) {
         (json_int_t)sum[2], "read", (json_int_t)sum[3]);
 }
 
+/* Where products change their kind: what walks spikes gives the same bits everywhere, so it is always measured; what
+ * rounds otherwise only if the experiment wants it. The first rank's figures hold for all. Collective. */
+static lw_err crossover(const job *j, lw_crossover *out) {
+    lw_crossover here = *out;
+    lw_err err = lw_comm_rank(j->world) == 0 ? lw_crossover_measure(&here) : LW_OK;
+    LW_TRY(lw_comm_agree(j->world, err));
+    lw_comm_bcast(j->world, &here, sizeof here, 0);
+    out->walk = here.walk;
+    if (j->experiment->crossover_measured) *out = here;
+    lw_log(LW_LOG_DEBUG, "crossover: values are walked up to %.3g, adjoints sampled up to n / (%.3g n + %.4g)",
+        out->walk, out->place[0], out->place[1]);
+    return LW_OK;
+}
+
 lw_err stage_train(job *j) {
     const lw_experiment *x = j->experiment;
     lw_batch_source data = {0};
@@ -78,10 +92,12 @@ lw_err stage_train(job *j) {
     if (x->train.mixed && !lw_sim_has_bf16())
         lw_log(LW_LOG_INFO,
             "mixed precision: rounded floats stand in for products of bfloat16, which this processor lacks");
+    lw_train_spec spec = x->train;
     lw_err err = lw_comm_agree(j->world, lw_experiment_data(x, &x->train_data, &data));
+    if (err == LW_OK) err = crossover(j, &spec.crossover);
     if (err == LW_OK) err = stage_initialize(j, &data);
     double begun = lw_time_now();
-    if (err == LW_OK) err = lw_trainer_create(j->spread, j->net, &x->train, &data, &j->trainer);
+    if (err == LW_OK) err = lw_trainer_create(j->spread, j->net, &spec, &data, &j->trainer);
     j->net_changed = true;
     if (err == LW_OK && j->continues && lw_checkpoint_info_get(j->checkpoint).has_trainer)
         err = lw_checkpoint_trainer(j->checkpoint, j->trainer);
@@ -111,6 +127,9 @@ lw_err stage_train(job *j) {
         json_decref(train);
         json_object_set_new(result, "exchange", traffic(j));
         json_object_set_new(result, "record", record(j));
+        json_object_set_new(result, "crossover",
+            json_pack("{s:f, s:[f, f], s:b}", "walk", spec.crossover.walk, "place", spec.crossover.place[0],
+                spec.crossover.place[1], "place_measured", x->crossover_measured));
         if (x->train_data.cache > 0) json_object_set_new(result, "cache", cache(j, &data));
         job_result(j, "train", result, seconds);
         err = job_save(j, true);

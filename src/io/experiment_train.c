@@ -243,6 +243,17 @@ static lw_err reproducible(const yaml_tree_node *map, int64_t batch, int32_t *la
     return LW_OK;
 }
 
+/* What is measured differs from run to run, and with it the bits of weights. */
+static lw_err crossover(reader *r, const yaml_tree_node *map) {
+    static const char *const kinds[] = {"fixed", "measured", NULL};
+    int kind = 0;
+    r->x->train.crossover = lw_crossover_default();
+    LW_TRY(yaml_choice(map, "crossover", false, kinds, &kind));
+    r->x->crossover_measured = kind == 1;
+    if (kind == 1 && r->x->train.lanes > 0) return yaml_fail(yaml_get(map, "crossover"), "fixed, with reproducible");
+    return LW_OK;
+}
+
 /* By number of projection, which is that of the network. */
 static lw_err dropout(reader *r, lw_train_spec *t) {
     double *p = yaml_tree_keep(r->tree, (size_t)r->x->net.n_proj * sizeof *p + 8);
@@ -260,7 +271,7 @@ lw_err experiment_train(reader *r) {
     static const char *const keys[] = {"input", "readout", "loss", "optimizer", "batch", "epochs", "surrogate", "reset",
         "regularize", "validation", "patience", "skip", "unlabelled", "label_smoothing", "every", "tau", "silent",
         "targets", "precision", "replicas", "reproducible", "groups", "gradient", "burn_in", "truncate", "memory",
-        "initialize", "seed", "prefetch", NULL};
+        "initialize", "seed", "prefetch", "crossover", NULL};
     static const char *const input_keys[] = {"population", "port", NULL}, *const precisions[] = {
                                                                               "float", "double", "mixed", NULL};
     const yaml_tree_node *map = yaml_get(r->root, "train");
@@ -300,6 +311,7 @@ lw_err experiment_train(reader *r) {
         LW_TRY(yaml_int(map, "replicas", false, 1, INT32_MAX, &replicas));
     LW_TRY(yaml_int(map, "seed", false, 0, INT64_MAX, &seed));
     LW_TRY(reproducible(map, batch, &t->lanes));
+    LW_TRY(crossover(r, map));
     LW_TRY(reader_bytes(map, "memory", &t->memory));
     t->batch = (int32_t)batch;
     t->threads = r->x->net.threads;

@@ -11,11 +11,6 @@
 #include "nonzero.h"
 #include "ragged.h"
 
-/* Where the tiles, or the whole adjoint product, become faster (measured on one core with AVX-512: README.md). A place
- * of a sampled product costs about as much as two of the whole one and 750 products more. The sums of a sampled product
- * are rounded otherwise, so where it begins must not depend on a clock. */
-#define WALK_UP_TO 0.6
-#define SAMPLE_UP_TO(n_post) ((double)(n_post) / (2.0 * (double)(n_post) + 750.0))
 enum { PANEL_BYTES = 1 << 19 };
 
 #define REAL float
@@ -151,7 +146,7 @@ bool dense_walk(lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int6
         total = lists_f64(d, ones, sim->width, row, n, x);
     else if (!ones || sim->width % 16 != 0)
         total = lists_f32(d, ones, sim->width, row, n, x);
-    if ((double)total > WALK_UP_TO * (double)(n * sim->width)) return false;
+    if ((double)total > sim->options.crossover.walk * (double)(n * sim->width)) return false;
     if (d->open != acc) {
         dense_close(sim);
         d->open = acc;
@@ -220,11 +215,13 @@ bool dense_back_sampled(lw_sim *sim, const lw_proj_view *proj, const void *packe
     int64_t n_post = proj->n_edges / proj->n_rows, line = dense_line(n_post);
     engine_dense *d = sim->dense;
     uint64_t *bits = d->value;
-    double limit = SAMPLE_UP_TO(n_post) * (double)(proj->n_rows * sim->width);
+    const double *place = sim->options.crossover.place;
+    double share = (double)n_post / (place[0] * (double)n_post + place[1]);
     bool pairs = dense_in_pairs(sim);
     int64_t total = sim->f64 ? open_f64(proj->n_rows, sim->width, neuron, slope, bits)
                              : open_f32(proj->n_rows, sim->width, neuron, slope, bits);
-    if (total < 0 || (double)total > limit || (pairs && n_post < 32)) return false;
+    if (total < 0 || (double)total > share * (double)(proj->n_rows * sim->width) || (pairs && n_post < 32))
+        return false;
     turn(sim, n_post, sim->width, in_adj, d->turned);
     if (sim->f64) {
         dense_sampled_f64(proj->weight, proj->n_rows, n_post, n_post, sim->width, bits, d->turned, x_adj);

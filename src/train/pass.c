@@ -171,6 +171,7 @@ agree:
     options.no_checksum = true;
     options.precision = spec->precision;
     options.adjoint_bf16 = spec->mixed;
+    options.crossover = spec->crossover;
     options.width = (int32_t)p->width;
     options.surrogate = spec->surrogate;
     options.smooth = smooth;

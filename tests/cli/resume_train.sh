@@ -18,6 +18,11 @@ ranks 2 train "$job" --out stopped $long --replicas 2 --resume
 expect_status 0 "resumed"
 h5diff -q --exclude-path /provenance whole/checkpoint.h5 stopped/checkpoint.h5 /network /network || fail "weights differ"
 equal "$(cut -d, -f1-4 stopped/metrics.csv | tail -n 1)" "$(cut -d, -f1-4 whole/metrics.csv | tail -n 1)" "last line of metrics.csv"
+# crossovers of adjoint products are measured where that is wanted; elsewhere they are the same everywhere
+equal "$(value whole/summary.json crossover place)" "[2.0, 750.0]" "fixed crossover"
+ranks 2 train "$job" --out measured --set train.epochs=1 --set train.crossover=measured
+expect_status 0 "measured crossover"
+equal "$(value measured/summary.json crossover place_measured)" True "the crossover was measured"
 # a damaged newest checkpoint: the older one is used, and said so
 newest=$(readlink stopped/checkpoint.h5)
 cp "stopped/$newest" intact.h5

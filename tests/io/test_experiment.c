@@ -423,12 +423,15 @@ TEST(training_section) {
     refused(TRAIN "truncate: {window: 10, stride: 0}}\n", "train.truncate.stride: found \"0\"", "1 to 10");
     refused(TRAIN "truncate: {window: 0}}\n", "train.truncate.window: found \"0\"", "1 to");
     refused(TRAIN "truncate: {windows: 9}}\n", "train.truncate.windows", "window");
-    x = parsed(TRAIN "truncate: {window: 100, stride: 50}}\n", 0, NULL);
+    x = parsed(TRAIN "truncate: {window: 100, stride: 50}, crossover: measured}\n", 0, NULL);
     if (!x) return;
+    CHECK(x->crossover_measured && x->train.crossover.place[1] > 0);
     CHECK(x->train.window == 100 && x->train.stride == 50);
     lw_experiment_destroy(&x);
     refused(TRAIN "burn_in: -1}\n", "train.burn_in: found \"-1\"", "0 to");
     refused(TRAIN "precision: half}\n", "train.precision: found \"half\"", "float, double, mixed");
+    refused(TRAIN "crossover: guessed}\n", "train.crossover: found \"guessed\"", "fixed, measured");
+    refused(TRAIN "crossover: measured, reproducible: true}\n", "train.crossover", "fixed, with reproducible");
     refused(TRAIN "prefetch: often}\n", "train.prefetch: found \"often\"", "true");
     refused(TRAIN "groups: {match: a}}\n", "train.groups", "a list such as");
     refused(TRAIN "groups: [{lr: 1}]}\n", "train.groups[0]", "match");
