@@ -229,8 +229,16 @@ void lw_exact_add(int64_t n, const double *x, int64_t *sum);
 /** x[i] <- sum[3 i ..] */
 void lw_exact_get(int64_t n, const int64_t *sum, double *x);
 
-/* ------------------------------------------------------------------ transposition (turn.c) */
+/* ------------------------------------------------------------------ vectors, transposition (turn.c) */
 
+/** Bytes of the longest vectors that the program was built for. */
+#if defined(__AVX512F__)
+#define LW_VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define LW_VECTOR_BYTES 32
+#else
+#define LW_VECTOR_BYTES 16
+#endif
 /** out[j][i] = in[i][j], i < rows, j < columns; strides are in numbers. in and out must not overlap. */
 void lw_turn_f32(int64_t rows, int64_t columns, const float *in, int64_t in_stride, float *out, int64_t out_stride);
 void lw_turn_f64(int64_t rows, int64_t columns, const double *in, int64_t in_stride, double *out, int64_t out_stride);

@@ -7,13 +7,7 @@
 
 enum { TILE = 64 }; /* columns of rows that fill no vector: lines of `out` stay in the first cache meanwhile */
 
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
+#define VECTOR_BYTES LW_VECTOR_BYTES
 
 #define REAL float
 #define INDEX int32_t

@@ -13,13 +13,7 @@
 #include <lapwing/sim.h>
 
 /* length of the vectors of the register-tiled products */
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
+#define VECTOR_BYTES LW_VECTOR_BYTES
 
 /** A population on this rank, inside the engine. All block arrays are real [n_local, width]. */
 typedef struct engine_pop {

@@ -218,7 +218,7 @@ static double bench_size(const lw_comm *self, bench_drive drive) {
 
 /* Every built-in model that can stand in a network (with inputs), and test models that use all of the language; NULL
  * behind the last. */
-static const lw_model *bench_model_at(int i) {
+static inline const lw_model *bench_model_at(int i) {
     static const lw_model *const extra[] = {&lw_model_zoo, &lw_model_chain, &lw_model_tanh_unit};
     for (int m = 0; m < lw_model_builtin_count(); m++)
         if (lw_model_builtin_at(m)->n_input > 0 && i-- == 0) return lw_model_builtin_at(m);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The whole second derivative of the training loss: the derivative of the gradient for every read-out and loss (smooth
- * spikes), symmetric with hard ones; the Gauss-Newton matrix and what the slope of the loss makes of the network's own
- * second derivative; its eigenvalues against a dense matrix; the same on any grid and for any cut into batches.
+ * spikes); the Gauss-Newton matrix and what the slope of the loss makes of the network's own second derivative. What it
+ * shares with the Gauss-Newton matrix is in test_curvature.c.
  */
 #include "conv_net.h"
 #include "curvature_net.h"
@@ -129,31 +129,6 @@ TEST(derivative_with_shared_kernels) {
     lw_comm_stop(&world);
 }
 
-/* hard spikes, detached reset */
-TEST(symmetric) {
-    lw_comm *world = world_start();
-    for (int replicas = 1; replicas <= lw_comm_size(world); replicas++) {
-        bench b;
-        curvature *c = NULL;
-        if (lw_comm_size(world) % replicas) continue;
-        bench_begin(&b, world, replicas, true, true);
-        CHECK_OK(curvature_create_hessian(b.grid, b.net, &b.spec, &b.data, SAMPLES, false, &c));
-        int64_t n = c->theta->n_local;
-        double *u = draw(&b, n, 1), *v = draw(&b, n, 2), *hu = vector(n), *hv = vector(n), *again = vector(n);
-        CHECK_OK(curvature_product(c, u, hu));
-        CHECK_OK(curvature_product(c, v, hv));
-        CHECK_OK(curvature_product(c, u, again));
-        CHECK(memcmp(hu, again, (size_t)n * sizeof *hu) == 0);
-        double size = sqrt(dot(&b, n, u, u) * dot(&b, n, hv, hv));
-        CHECK(size > 0);
-        CHECK_CLOSE(dot(&b, n, u, hv), dot(&b, n, v, hu), 1e-13 * size);
-        free(u), free(v), free(hu), free(hv), free(again);
-        curvature_destroy(&c);
-        bench_end(&b);
-    }
-    lw_comm_stop(&world);
-}
-
 /* ------------------------------------------------------------------ Gauss-Newton and the rest */
 
 static bool nothing(void *payload, int pop, int64_t t, void *out_adj_tan) {
@@ -235,72 +210,6 @@ TEST(gauss_newton_and_the_rest) {
     lw_comm_stop(&world);
 }
 
-/* ------------------------------------------------------------------ eigenvalues */
-
-TEST(lanczos_against_a_dense_matrix) {
-    lw_comm *world = world_start();
-    for (int replicas = 1; replicas <= lw_comm_size(world); replicas++) {
-        bench b;
-        curvature *c = NULL;
-        lw_sharpness s;
-        lw_sharpness_spec spec = lw_sharpness_spec_default();
-        if (lw_comm_size(world) % replicas) continue;
-        bench_begin(&b, world, replicas, true, true);
-        spec.matrix = LW_SHARPNESS_HESSIAN;
-        spec.samples = SAMPLES;
-        spec.tolerance = 1e-10;
-        spec.steps = 120;
-        CHECK_OK(curvature_create_hessian(b.grid, b.net, &b.spec, &b.data, SAMPLES, false, &c));
-        CHECK_OK(lw_sharpness_run(b.grid, b.net, &b.spec, &b.data, &spec, &s));
-        CHECK(s.converged && s.n == 5);
-        int n = (int)s.learnable;
-        double *w = dense_eigenvalues(&b, c);
-        CHECK(w[0] < -1e-3 * w[n - 1]); /* not a Gauss-Newton matrix */
-        for (int i = 0; i < s.n; i++)
-            CHECK_CLOSE(s.value[i], w[n - 1 - i], 1e-9 * w[n - 1]);
-        free(w);
-        lw_sharpness_free(&s);
-        curvature_destroy(&c);
-        bench_end(&b);
-    }
-    lw_comm_stop(&world);
-}
-
-TEST(any_grid_and_any_batch) {
-    lw_comm *world = world_start(), *self = NULL;
-    bench one;
-    lw_sharpness expected;
-    lw_sharpness_spec spec = {.eigenvalues = 4,
-        .steps = 6,
-        .samples = SAMPLES,
-        .tolerance = 1e-14,
-        .seed = 3,
-        .matrix = LW_SHARPNESS_HESSIAN};
-    CHECK_OK(lw_comm_self(&self));
-    bench_begin(&one, self, 1, false, true);
-    one.spec.loss.readout = LW_READOUT_MEAN;
-    CHECK_OK(lw_sharpness_run(one.grid, one.net, &one.spec, &one.data, &spec, &expected));
-    for (int replicas = 1; replicas <= lw_comm_size(world); replicas++)
-        for (int32_t lanes = BATCH; lanes > 0; lanes -= 8) {
-            bench b;
-            lw_sharpness s;
-            if (lw_comm_size(world) % replicas) continue;
-            bench_begin(&b, world, replicas, false, true);
-            b.spec.loss.readout = LW_READOUT_MEAN;
-            b.spec.batch = lanes;
-            CHECK_OK(lw_sharpness_run(b.grid, b.net, &b.spec, &b.data, &spec, &s));
-            CHECK_REL(s.loss, expected.loss, 1e-12);
-            for (int i = 0; i < 4; i++)
-                CHECK_CLOSE(s.value[i], expected.value[i], 1e-9 * expected.value[0]);
-            lw_sharpness_free(&s);
-            bench_end(&b);
-        }
-    lw_sharpness_free(&expected);
-    bench_end(&one);
-    lw_comm_destroy(&self);
-    lw_comm_stop(&world);
-}
-
 TEST(bad_input) {
     lw_comm *world = world_start();
     bench b;
@@ -326,6 +235,5 @@ TEST(bad_input) {
     lw_comm_stop(&world);
 }
 
-CHECK_MAIN(CASE(derivative_of_the_gradient), CASE(derivative_with_shared_kernels), CASE(symmetric),
-    CASE(gauss_newton_and_the_rest), CASE(lanczos_against_a_dense_matrix), CASE(any_grid_and_any_batch),
+CHECK_MAIN(CASE(derivative_of_the_gradient), CASE(derivative_with_shared_kernels), CASE(gauss_newton_and_the_rest),
     CASE(bad_input))
