@@ -114,7 +114,6 @@ static void scatter(int64_t n, int64_t width, const float *one, float *column) {
 
 static void lane_clear(batch *b, int64_t lane, float *x) {
     const lw_batch_source *source = b->source;
-    b->present[lane] = 0;
     b->steps[lane] = b->n_steps;
     memset(x, 0, (size_t)(b->n_steps * source->n_channels) * sizeof *x);
     if (b->label)
@@ -125,12 +124,34 @@ static void lane_clear(batch *b, int64_t lane, float *x) {
             b->target[i * b->width + lane] = NAN;
 }
 
-static lw_err lane_load(batch *b, int64_t lane, int64_t sample, float *x) {
+/* Of the ranks that load together each reads the samples of its own number, always the same ones: what it keeps of them
+ * (a cache) serves the others too. */
+static bool is_reader(const batch *b, int64_t sample) {
+    return !b->part || sample % lw_comm_size(b->part) == lw_comm_rank(b->part);
+}
+
+static lw_err lane_read(batch *b, int64_t lane, int64_t sample, float *x) {
     const lw_batch_source *source = b->source;
-    b->present[lane] = 1;
     LW_TRY(source->input(source->payload, sample, x));
     int64_t length = source->length ? source->length(source->payload, sample) : b->n_steps;
     b->steps[lane] = length < 1 ? 1 : length < b->n_steps ? length : b->n_steps;
+    return LW_OK;
+}
+
+/* What each of the ranks read of `here` lanes from `first` on, to the others. */
+static void group_share(batch *b, const int64_t *sample, int64_t first, int64_t here) {
+    int64_t stride = b->source->n_steps * b->source->n_channels, n = b->n_steps * b->source->n_channels;
+    for (int64_t l = first; l < first + here; l++)
+        if (sample[l] >= 0 && !is_reader(b, sample[l])) b->steps[l] = 0;
+    lw_comm_max_i64(b->part, b->steps + first, here);
+    for (int64_t l = 0; l < here; l++)
+        if (sample[first + l] >= 0)
+            lw_comm_bcast(b->part, b->group_x + l * stride, n * (int64_t)sizeof *b->group_x,
+                (int)(sample[first + l] % lw_comm_size(b->part)));
+}
+
+static lw_err lane_label(batch *b, int64_t lane, int64_t sample) {
+    const lw_batch_source *source = b->source;
     if (b->target) {
         LW_TRY(source->target(source->payload, sample, b->one_target));
         for (int64_t i = b->steps[lane] * source->n_targets; i < b->n_steps * source->n_targets; i++)
@@ -151,19 +172,24 @@ static lw_err lane_load(batch *b, int64_t lane, int64_t sample, float *x) {
 
 lw_err batch_load(batch *b, const int64_t *sample) {
     int64_t stride = b->source->n_steps * b->source->n_channels, n = b->n_steps * b->source->n_channels;
+    lw_err err = LW_OK;
     b->n_present = 0;
     for (int64_t first = 0; first < b->width; first += GROUP) {
-        int64_t here = b->width - first < GROUP ? b->width - first : GROUP;
-        for (int64_t l = 0; l < here; l++) {
-            float *x = b->group_x + l * stride;
-            if (sample[first + l] < 0) {
-                lane_clear(b, first + l, x);
-            } else {
-                LW_TRY(lane_load(b, first + l, sample[first + l], x));
-                b->n_present++;
-            }
+        int64_t end = b->width - first < GROUP ? b->width : first + GROUP;
+        for (int64_t l = first; l < end; l++) {
+            float *x = b->group_x + (l - first) * stride;
+            b->present[l] = sample[l] >= 0;
+            b->n_present += b->present[l];
+            if (!b->present[l])
+                lane_clear(b, l, x);
+            else if (err == LW_OK && is_reader(b, sample[l]))
+                err = lane_read(b, l, sample[l], x);
         }
-        lw_turn_f32(here, n, b->group_x, stride, b->x + first, b->width);
+        LW_TRY(b->part ? lw_comm_agree(b->part, err) : err);
+        if (b->part) group_share(b, sample, first, end - first);
+        for (int64_t l = first; l < end && err == LW_OK; l++)
+            if (b->present[l]) err = lane_label(b, l, sample[l]);
+        lw_turn_f32(end - first, n, b->group_x, stride, b->x + first, b->width);
     }
-    return LW_OK;
+    return b->part ? lw_comm_agree(b->part, err) : err;
 }

@@ -13,6 +13,8 @@ enum { LABEL_NONE = -1, LABEL_ABSENT = -2 };
 /** This replica's part of a batch: one sample per lane. */
 typedef struct batch {
     const lw_batch_source *source;
+    /* ranks that load the same samples: each is read by one of them and sent to the others. NULL: this one alone */
+    const lw_comm *part;
     int64_t n_steps, width;
     int64_t n_rows;    /* of labels: n_steps (label_per_step) or 1 */
     float *x;          /* [n_steps][n_channels][width] */
@@ -29,7 +31,8 @@ typedef struct batch {
 /** **Local**. n_steps at most the source's. */
 lw_err batch_create(const lw_batch_source *source, int64_t n_steps, int64_t width, batch **out) LW_MUST_CHECK;
 void batch_destroy(batch **b);
-/** Fill the lanes. sample: [width], -1 leaves a lane absent (zeros, no label). **Local**. */
+/** Fill the lanes. sample: [width], -1 leaves a lane absent (zeros, no label). Errors of the source, EUSE of a label.
+ * **Local**, or **Collective** over b->part. */
 lw_err batch_load(batch *b, const int64_t *sample) LW_MUST_CHECK;
 
 /** Training and validation samples of a set: a pure function of the seed. */

@@ -161,8 +161,10 @@ lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, 
     p->n_pieces = spec->batch / grid->replicas / n_shares / p->width;
     LW_TRY_TO(lw_alloc((size_t)(p->n_pieces * p->width), sizeof *p->sample, "sample numbers", &p->sample), agree);
     LW_TRY_TO(lw_alloc((size_t)p->n_pieces, sizeof(batch *), "pieces of a batch", &p->piece), agree);
-    for (int64_t k = 0; k < p->n_pieces; k++)
+    for (int64_t k = 0; k < p->n_pieces; k++) {
         LW_TRY_TO(batch_create(data, n_steps, p->width, &p->piece[k]), agree);
+        if (grid->parts > 1 && !spec->prefetch) p->piece[k]->part = grid->part; /* a thread that reads must not speak */
+    }
     pass_pick(p, 0);
     LW_TRY_TO(loss_create(&spec->loss, grid->part, net, n_steps, p->width, spec->precision, &p->loss), agree);
     LW_TRY_TO(rates_create(&spec->loss, net, n_steps, p->width, spec->precision, &p->rates), agree);

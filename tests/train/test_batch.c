@@ -4,6 +4,7 @@
  */
 #include "../../src/train/batch.h"
 #include "train_net.h"
+#include "world.h"
 
 enum { N = 37 };
 
@@ -104,5 +105,69 @@ TEST(labels_out_of_range_are_refused) {
     batch_destroy(&b);
 }
 
+/* Counts what is read; one sample cannot be. */
+typedef struct counted {
+    toy toy;
+    int64_t read[N], broken;
+} counted;
+
+static lw_err counted_input(void *payload, int64_t i, float *x) {
+    counted *c = payload;
+    c->read[i]++;
+    if (i == c->broken) return LW_FAIL(LW_EFILE, "sample %d is broken", (int)i);
+    return toy_input(&c->toy, i, x);
+}
+static int64_t counted_length(void *payload, int64_t i) {
+    const counted *c = payload;
+    return c->read[i] ? i % 6 + 1 : -1000; /* known only to who has read it */
+}
+
+TEST(ranks_that_load_together_read_each_sample_once) {
+    enum { WIDTH = 21, STEPS = 6 };
+    lw_comm *world = world_start();
+    counted mine = {.toy = {.n_steps = STEPS}, .broken = -1}, all = mine;
+    lw_batch_source source = toy_source(&mine.toy, N, true), alone = toy_source(&all.toy, N, true);
+    batch *together = NULL, *one = NULL;
+    int64_t sample[WIDTH];
+    source.payload = &mine;
+    alone.payload = &all;
+    source.input = alone.input = counted_input;
+    source.length = alone.length = counted_length;
+    CHECK_OK(batch_create(&source, STEPS, WIDTH, &together));
+    CHECK_OK(batch_create(&alone, STEPS, WIDTH, &one));
+    together->part = world;
+    for (int round = 0; round < 2; round++) {
+        for (int64_t l = 0; l < WIDTH; l++)
+            sample[l] = l == 5 ? -1 : (l * 5 + round) % N;
+        CHECK_OK(batch_load(together, sample));
+        CHECK_OK(batch_load(one, sample));
+        CHECK_INT(together->n_present, WIDTH - 1);
+        CHECK(!memcmp(together->x, one->x, sizeof(float) * STEPS * N_IN * WIDTH));
+        CHECK(!memcmp(together->label, one->label, sizeof(int32_t) * WIDTH));
+        CHECK(!memcmp(together->steps, one->steps, sizeof(int64_t) * WIDTH));
+        CHECK(!memcmp(together->present, one->present, WIDTH));
+    }
+    for (int64_t i = 0; i < N; i++) {
+        if (lw_comm_size(world) > 1 && i % lw_comm_size(world) != lw_comm_rank(world)) CHECK_INT(mine.read[i], 0);
+        lw_comm_sum_i64(world, &mine.read[i], 1);
+        CHECK_INT(mine.read[i], all.read[i]);
+    }
+    /* who cannot read a sample tells the others, whatever group of lanes it is in */
+    for (int64_t lane = 0; lane < WIDTH; lane += 19) {
+        mine.broken = sample[lane];
+        CHECK_FAILS(batch_load(together, sample), LW_EFILE, "is broken");
+        lw_err_clear();
+    }
+    mine.broken = -1;
+    source.label = label_wrong;
+    sample[0] = 2;
+    CHECK_FAILS(batch_load(together, sample), LW_EUSE, "sample 2 has label 3");
+    lw_err_clear();
+    batch_destroy(&together);
+    batch_destroy(&one);
+    lw_comm_stop(&world);
+}
+
 CHECK_MAIN(CASE(an_epoch_is_a_permutation_and_epochs_differ), CASE(the_split_is_disjoint_and_fixed),
-    CASE(lanes_hold_their_samples), CASE(labels_out_of_range_are_refused))
+    CASE(lanes_hold_their_samples), CASE(labels_out_of_range_are_refused),
+    CASE(ranks_that_load_together_read_each_sample_once))
