@@ -94,13 +94,15 @@ lw_err lw_dataset_shd(const lw_events_spec *spec, lw_batch_source *out) LW_MUST_
  * columns + x. */
 lw_err lw_dataset_events(const lw_events_spec *spec, lw_batch_source *out) LW_MUST_CHECK;
 /** Recordings of sound, RIFF wave files (PCM of 8 to 32 bits, float of 32; channels are averaged) named
- * class_anything_number.wav, as mel energies: `bands` triangular bands from low to high Hz of frames of `frame` ms
- * every `hop` ms, their logarithm over the loudest of the recording (not below 1e-5 of it); then, difference > 0, the
- * change over so many frames. `steps` frames: the loudest stretch of a longer recording, silence behind a shorter one.
- * Only numbers first to last (without last; 0: all) are in the set. lengths: a recording ends with its last frame, and
- * moments are over recordings' own frames. */
+ * class_anything_number.wav, or by the lines "name class" of the text file `list` (paths below `path`, with or without
+ * their ending; a recording's number is then its place, from 0 on; # begins a remark), as mel energies: `bands`
+ * triangular bands from low to high Hz of frames of `frame` ms every `hop` ms, their logarithm over the loudest of the
+ * recording (not below 1e-5 of it); then, difference > 0, the change over so many frames. `steps` frames: the loudest
+ * stretch of a longer recording, silence behind a shorter one. Only numbers first to last (without last; 0: all) are in
+ * the set. lengths: a recording ends with its last frame, and moments are over recordings' own frames. */
 typedef struct lw_wav_spec {
     const char *path; /* folder */
+    const char *list; /* NULL: all recordings of the folder */
     int64_t first, last, steps, bands, difference;
     double frame, hop; /* ms */
     double low, high;  /* Hz */

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "dataset_bins.h"
+#include "dataset_list.h"
 #include "file.h"
 
 enum { EVENT_BYTES = 5 };
@@ -96,7 +96,7 @@ static lw_err event_label(void *payload, int64_t i, int32_t *label) {
 static void event_destroy(void *payload) {
     event_set *set = payload;
     for (int64_t i = 0; i < set->n; i++)
-        free(set->file[i].path);
+        lw_free(set->file[i].path);
     lw_free(set->file);
     lw_free(set);
 }
@@ -122,16 +122,15 @@ static lw_err folder_list(const char *path, struct dirent ***name, int *n) {
     return LW_OK;
 }
 
-static lw_err file_add(event_set *set, const char *folder, const char *name, const char *ending, int32_t label) {
+static lw_err file_add(event_set *set, const char *path, int32_t label) {
     if (set->n == set->room) {
         int64_t want = 2 * set->room + 64;
         LW_TRY(lw_grow(&set->file, (size_t)set->room, (size_t)want, sizeof *set->file, "recordings"));
         set->room = want;
     }
-    event_file *f = &set->file[set->n];
-    LW_CHECK(asprintf(&f->path, "%s/%s%s", folder, name, ending) >= 0, LW_EMEM, "no memory for a recording's name");
-    f->label = label;
-    set->n++;
+    event_file file = {.path = lw_strdup(path), .label = label};
+    LW_CHECK(file.path, LW_EMEM, "no memory for a recording's name");
+    set->file[set->n++] = file;
     return LW_OK;
 }
 
@@ -139,45 +138,36 @@ static lw_err class_add(event_set *set, const char *folder, int32_t label) {
     struct dirent **name = NULL;
     int n = 0;
     lw_err err = folder_list(folder, &name, &n);
-    for (int i = 0; err == LW_OK && i < n; i++)
-        err = file_add(set, folder, name[i]->d_name, "", label);
+    for (int i = 0; err == LW_OK && i < n; i++) {
+        char path[4096];
+        if (snprintf(path, sizeof path, "%s/%s", folder, name[i]->d_name) >= (int)sizeof path)
+            err = LW_FAIL(LW_EUSE, "%s: the path is too long", folder);
+        else
+            err = file_add(set, path, label);
+    }
     if (n > 0) names_free(name, n);
     return err;
 }
 
-/* The ending of a listed recording: the first that exists. */
-static lw_err listed_add(event_set *set, const lw_events_spec *spec, const char *name, int32_t label) {
-    static const char *const endings[] = {"", ".bin", ".bs2"};
-    for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
-        LW_TRY(file_add(set, spec->path, name, endings[k], label));
-        if (access(set->file[set->n - 1].path, R_OK) == 0) return LW_OK;
-        free(set->file[--set->n].path);
-    }
-    return LW_FAIL(
-        LW_EFILE, "%s: found no recording %s, %s.bin or %s.bs2 in %s", spec->list, name, name, name, spec->path);
+/* A list being read. */
+typedef struct listed {
+    event_set *set;
+    const lw_events_spec *spec;
+} listed;
+
+static lw_err listed_add(void *payload, const char *name, int32_t label) {
+    static const char *const endings[] = {"", ".bs2", ".bin"};
+    const listed *l = payload;
+    char *path = NULL;
+    LW_TRY(dataset_list_find(l->spec->list, l->spec->path, name, endings, 3, &path));
+    lw_err err = file_add(l->set, path, label);
+    lw_free(path);
+    return err;
 }
 
 static lw_err list_open(event_set *set, const lw_events_spec *spec) {
-    char *text = NULL, *rest = NULL;
-    int64_t bytes = 0, number = 0;
-    LW_TRY(lw_file_read(spec->list, &text, &bytes));
-    lw_err err = LW_OK;
-    for (char *line = text; err == LW_OK && line && *line; line = rest) {
-        char name[256], more;
-        int label = 0;
-        rest = strchr(line, '\n');
-        if (rest) *rest++ = '\0';
-        number++;
-        line[strcspn(line, "#\r")] = '\0';
-        if (line[strspn(line, " \t")] == '\0') continue;
-        if (sscanf(line, "%255s %d %c", name, &label, &more) != 2 || label < 0 || label >= spec->classes)
-            err = LW_FAIL(LW_EFILE, "%s:%lld: found \"%s\", allowed are a recording and its class, 0 to %d", spec->list,
-                (long long)number, line, spec->classes - 1);
-        else
-            err = listed_add(set, spec, name, label);
-    }
-    lw_free(text);
-    return err;
+    listed l = {set, spec};
+    return dataset_list_read(spec->list, spec->classes, listed_add, &l);
 }
 
 static lw_err folders_open(event_set *set, const lw_events_spec *spec) {
@@ -237,7 +227,7 @@ lw_err lw_dataset_events(const lw_events_spec *spec, lw_batch_source *out) {
     }
     if (spec->limit > 0 && spec->limit < set->n) {
         for (int64_t i = spec->limit; i < set->n; i++)
-            free(set->file[i].path);
+            lw_free(set->file[i].path);
         set->n = spec->limit;
     }
     *out = (lw_batch_source){.payload = set,

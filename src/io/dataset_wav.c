@@ -12,22 +12,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "dataset_list.h"
 #include "file.h"
 #include <lapwing/io.h>
 
 #define FLOOR 1e-5 /* added to energies that are 1 in the loudest band */
 
 typedef struct wav_file {
-    char *name;
+    char *path;
     int32_t label;
     int64_t length; /* frames, at most the steps; known once it was read */
 } wav_file;
 
 typedef struct wav_set {
     lw_wav_spec spec;
-    char *folder;
     wav_file *file;
-    int64_t n, room;
+    int64_t n, room, named;                  /* named: seen, whether in the set or not */
     int64_t rate, frame, hop, n_fft, n_bins; /* of the first recording; samples */
     double *window, *bank, *centre;          /* [frame], [bands, n_bins] */
     double *in;                              /* [n_fft] */
@@ -96,11 +96,11 @@ static lw_err sound_parse(const char *path, const uint8_t *p, int64_t bytes, sou
 }
 
 static lw_err sound_read(const wav_set *set, int64_t i, sound *out) {
-    char *path = NULL, *text = NULL;
+    const char *path = set->file[i].path;
+    char *text = NULL;
     int64_t bytes = 0;
     lw_err err;
     *out = (sound){0};
-    LW_CHECK(asprintf(&path, "%s/%s", set->folder, set->file[i].name) >= 0, LW_EMEM, "no memory for a name");
     LW_TRY_TO(lw_file_read(path, &text, &bytes), done);
     LW_TRY_TO(sound_parse(path, (const uint8_t *)text, bytes, out), done);
     if (set->rate > 0 && out->rate != set->rate)
@@ -108,7 +108,6 @@ static lw_err sound_read(const wav_set *set, int64_t i, sound *out) {
             (long long)out->rate, (long long)set->rate);
 done:
     lw_free(text);
-    free(path);
     return err;
 }
 
@@ -126,7 +125,7 @@ static lw_err bank_make(wav_set *set) {
     LW_CHECK(set->frame >= 2 && set->hop >= 1 && s->low < s->high && s->high <= 0.5 * (double)set->rate, LW_EUSE,
         "%s: found frames of %g ms every %g ms and bands from %g to %g Hz, allowed at %lld Hz are at least 2 samples "
         "every 1, and bands up to %g Hz",
-        set->folder, s->frame, s->hop, s->low, s->high, (long long)set->rate, 0.5 * (double)set->rate);
+        s->path, s->frame, s->hop, s->low, s->high, (long long)set->rate, 0.5 * (double)set->rate);
     set->n_fft = 1;
     while (set->n_fft < set->frame)
         set->n_fft *= 2;
@@ -237,7 +236,7 @@ static void wav_destroy(void *payload) {
     wav_set *set = payload;
     if (!set) return;
     for (int64_t i = 0; i < set->n; i++)
-        lw_free(set->file[i].name);
+        lw_free(set->file[i].path);
     if (set->plan) fftw_destroy_plan(set->plan);
     fftw_free(set->in);
     fftw_free(set->out);
@@ -248,7 +247,6 @@ static void wav_destroy(void *payload) {
     lw_free(set->log_energy);
     lw_free(set->mean);
     lw_free(set->sd);
-    lw_free(set->folder);
     lw_free(set);
 }
 
@@ -269,35 +267,46 @@ static bool name_read(const char *name, int64_t *label, int64_t *index) {
     return *rest == '_';
 }
 
-static lw_err file_add(wav_set *set, const char *name) {
+/* A recording of the given number; its name may lack the ending. */
+static lw_err file_add(wav_set *set, const char *name, int32_t label, int64_t number) {
+    static const char *const endings[] = {"", ".wav"};
     const lw_wav_spec *s = &set->spec;
-    int64_t label = 0, index = 0;
-    LW_CHECK(name_read(name, &label, &index) && label < s->classes, LW_EFILE,
-        "%s/%s: found no name such as 3_anna_12.wav: a class from 0 to %d, anything, the recording's number",
-        set->folder, name, s->classes - 1);
-    if (index < s->first || (s->last > 0 && index >= s->last)) return LW_OK;
+    wav_file file = {.label = label};
+    if (number < s->first || (s->last > 0 && number >= s->last)) return LW_OK;
     if (set->n == set->room) {
         int64_t want = 2 * set->room + 64;
         LW_TRY(lw_grow(&set->file, (size_t)set->room, (size_t)want, sizeof *set->file, "recordings"));
         set->room = want;
     }
-    set->file[set->n] = (wav_file){.name = lw_strdup(name), .label = (int32_t)label};
-    LW_CHECK(set->file[set->n].name, LW_EMEM, "no memory for a name");
-    set->n++;
+    LW_TRY(dataset_list_find(s->list ? s->list : s->path, s->path, name, endings, 2, &file.path));
+    set->file[set->n++] = file;
     return LW_OK;
+}
+
+static lw_err listed_add(void *payload, const char *name, int32_t label) {
+    wav_set *set = payload;
+    return file_add(set, name, label, set->named++);
+}
+
+static lw_err named_add(wav_set *set, const char *name) {
+    int64_t label = 0, number = 0;
+    LW_CHECK(name_read(name, &label, &number) && label < set->spec.classes, LW_EFILE,
+        "%s/%s: found no name such as 3_anna_12.wav: a class from 0 to %d, anything, the recording's number; or give a "
+        "list of names and classes",
+        set->spec.path, name, set->spec.classes - 1);
+    return file_add(set, name, (int32_t)label, number);
 }
 
 static lw_err folder_read(wav_set *set) {
     struct dirent **entry = NULL;
-    int n = scandir(set->folder, &entry, is_wave, alphasort);
-    LW_CHECK(n >= 0, LW_EFILE, "%s: cannot be read as a folder of recordings: %s", set->folder, strerror(errno));
+    int n = scandir(set->spec.path, &entry, is_wave, alphasort);
+    LW_CHECK(n >= 0, LW_EFILE, "%s: cannot be read as a folder of recordings: %s", set->spec.path, strerror(errno));
     lw_err err = LW_OK;
     for (int i = 0; i < n; i++) {
-        if (err == LW_OK) err = file_add(set, entry[i]->d_name);
+        if (err == LW_OK) err = named_add(set, entry[i]->d_name);
         free(entry[i]);
     }
     free(entry);
-    if (err == LW_OK && set->n == 0) err = LW_FAIL(LW_EFILE, "%s: found no recordings", set->folder);
     return err;
 }
 
@@ -330,9 +339,8 @@ static lw_err wav_open(const lw_wav_spec *spec, wav_set *set) {
     sound s;
     set->spec = *spec;
     set->n_channels = spec->bands * (spec->difference > 0 ? 2 : 1);
-    set->folder = lw_strdup(spec->path);
-    LW_CHECK(set->folder, LW_EMEM, "no memory for a name");
-    LW_TRY(folder_read(set));
+    LW_TRY(spec->list ? dataset_list_read(spec->list, spec->classes, listed_add, set) : folder_read(set));
+    LW_CHECK(set->n > 0, LW_EFILE, "%s: found no recordings", spec->list ? spec->list : spec->path);
     LW_TRY(sound_read(set, 0, &s));
     set->rate = s.rate;
     lw_free(s.x);

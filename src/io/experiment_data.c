@@ -222,6 +222,7 @@ static lw_err wav_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
     d->low = 60;
     d->high = 3900;
     LW_TRY(yaml_text(map, "path", true, &d->x));
+    LW_TRY(yaml_text(map, "list", false, &d->labels));
     LW_TRY(yaml_int(map, "first", false, 0, INT64_MAX, &d->first));
     LW_TRY(yaml_int(map, "last", false, 0, INT64_MAX, &d->last));
     LW_TRY(yaml_int(map, "steps", false, 1, INT32_MAX, &d->steps));
@@ -235,8 +236,10 @@ static lw_err wav_keys(reader *r, const yaml_tree_node *map, lw_data_spec *d) {
     return yaml_real(map, "high", false, "", 0, 1e9, &d->high);
 }
 
-static lw_wav_spec wav_spec(const lw_data_spec *d, const char *path) {
-    return (lw_wav_spec){.path = path,
+/* The names live as long as the places. */
+static lw_wav_spec wav_spec(const lw_experiment *x, const lw_data_spec *d, place *folder, place *list) {
+    return (lw_wav_spec){.path = beside(x, d->x, folder),
+        .list = d->labels ? beside(x, d->labels, list) : NULL,
         .first = d->first,
         .last = d->last,
         .steps = d->steps,
@@ -253,9 +256,9 @@ static lw_wav_spec wav_spec(const lw_data_spec *d, const char *path) {
 /* A test set is normalised as the training set is. */
 static lw_err wav_open(const lw_experiment *x, const lw_data_spec *d, lw_batch_source *out) {
     const lw_data_spec *t = &x->train_data;
-    place a, b;
+    place at[4];
     bool other = d != t && t->present && !strcmp(t->format, "wav");
-    lw_wav_spec s = wav_spec(d, beside(x, d->x, &a)), training = other ? wav_spec(t, beside(x, t->x, &b)) : s;
+    lw_wav_spec s = wav_spec(x, d, &at[0], &at[1]), training = other ? wav_spec(x, t, &at[2], &at[3]) : s;
     return lw_dataset_wav(&s, other ? &training : NULL, out);
 }
 
@@ -310,7 +313,8 @@ static const data_format formats[] = {
             "turn", "scale", "shift", "seed"},
         events_keys, events_open},
     {"wav",
-        {"path", "first", "last", "steps", "bands", "difference", "classes", "frame", "hop", "low", "high", "lengths"},
+        {"path", "list", "first", "last", "steps", "bands", "difference", "classes", "frame", "hop", "low", "high",
+            "lengths"},
         wav_keys, wav_open},
     {"lorenz63", {"samples", "steps", "dt", "horizon", "seed"}, chaos_keys, chaos_open},
     {"rossler", {"samples", "steps", "dt", "horizon", "seed"}, chaos_keys, chaos_open},

@@ -4,6 +4,7 @@
  * frame against a slow Fourier sum, the loudest stretch, normalisation by another set, and what is refused.
  */
 #include <lapwing/io.h>
+#include <sys/stat.h>
 #include "scratch.h"
 
 enum { RATE = 8000, STEPS = 20, BANDS = 12, FRAME = 200, HOP = 80 };
@@ -182,6 +183,49 @@ TEST(loudest_stretch_normalised_by_another_set) {
     scratch_remove();
 }
 
+/* Names without a class, in folders; each recording's number is its place. */
+TEST(lists_name_recordings) {
+    static const char text[] = "# name class\nyes/0a7c.wav 1\r\n\n no/11\t0 # without its ending\nyes/0a7c 2\n";
+    static float x[STEPS * BANDS], y[STEPS * BANDS];
+    static const int labels[] = {1, 0, 2};
+    lw_batch_source set;
+    int32_t label = -1;
+    (void)scratch_make();
+    CHECK(mkdir(scratch_path("yes"), 0700) == 0 && mkdir(scratch_path("no"), 0700) == 0);
+    wave_write(scratch_path("yes/0a7c.wav"), hiss, 3000, 3, 4, false, RATE);
+    wave_write(scratch_path("no/11.wav"), tone, 3000, 3, 4, false, RATE);
+    scratch_write(scratch_path("list"), text, sizeof text - 1);
+    lw_wav_spec spec = spec_of();
+    spec.path = scratch_path("");
+    spec.list = scratch_path("list");
+    CHECK_OK(lw_dataset_wav(&spec, NULL, &set));
+    CHECK_INT(set.n_samples, 3);
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(set.label(set.payload, i, &label));
+        CHECK_INT(label, labels[i]);
+        CHECK_OK(set.input(set.payload, i, i == 1 ? y : x));
+    }
+    CHECK(memcmp(x, y, sizeof x) != 0);
+    CHECK_OK(set.input(set.payload, 0, y));
+    CHECK(memcmp(x, y, sizeof x) == 0);
+    lw_batch_source_destroy(&set);
+    spec.first = 1;
+    spec.last = 2;
+    CHECK_OK(lw_dataset_wav(&spec, NULL, &set));
+    CHECK_INT(set.n_samples, 1);
+    CHECK_OK(set.label(set.payload, 0, &label));
+    CHECK_INT(label, 0);
+    lw_batch_source_destroy(&set);
+    spec.first = spec.last = 0;
+    scratch_write(scratch_path("list"), "yes/0a7c 1\nyes/12 1\n", 20);
+    CHECK_FAILS(lw_dataset_wav(&spec, NULL, &set), LW_EFILE, "list: found no recording yes/12 or yes/12.wav in");
+    scratch_write(scratch_path("list"), "yes/0a7c\n", 9);
+    CHECK_FAILS(lw_dataset_wav(&spec, NULL, &set), LW_EFILE, "list:1: found \"yes/0a7c\"");
+    scratch_write(scratch_path("list"), "\n", 1);
+    CHECK_FAILS(lw_dataset_wav(&spec, NULL, &set), LW_EFILE, "list: found no recordings");
+    scratch_remove();
+}
+
 /* Recordings of 6, 11 and more than all frames: where each ends, and moments that know nothing of the padding. */
 TEST(recordings_end_where_they_end) {
     static float x[STEPS * BANDS], y[STEPS * BANDS];
@@ -250,5 +294,5 @@ TEST(wrong_sounds_are_refused) {
 }
 
 CHECK_MAIN(CASE(formats_give_the_same), CASE(energies_by_definition_and_their_change),
-    CASE(loudest_stretch_normalised_by_another_set), CASE(recordings_end_where_they_end),
+    CASE(loudest_stretch_normalised_by_another_set), CASE(lists_name_recordings), CASE(recordings_end_where_they_end),
     CASE(wrong_sounds_are_refused))

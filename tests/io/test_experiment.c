@@ -321,6 +321,7 @@ TEST(faults_of_layers) {
     refused(HEAD POPS "data: {train: {format: lorenz63}, cache: 4}\n", "data.cache: found \"4\"", "GB");
     refused(HEAD POPS "data: {train: {format: wav}}\n", "data.train", "path");
     refused(HEAD POPS "data: {train: {format: wav, path: a, band: 3}}\n", "data.train.band", "bands");
+    refused(HEAD POPS "data: {train: {format: wav, path: a, list: [b]}}\n", "data.train.list", "");
     refused(HEAD POPS "data: {train: {format: wav, path: a, bands: 0}}\n", "data.train.bands: found \"0\"", "1 to");
     refused(HEAD POPS "data: {train: {format: wav, path: a, classes: 1}}\n", "data.train.classes: found \"1\"", "2 to");
     refused(HEAD POPS "data: {train: {format: wav, path: a, difference: -1}}\n", "data.train.difference", "0 to");
