@@ -140,7 +140,8 @@ lw_err lw_sim_absent(lw_sim *sim, const double *rate) LW_MUST_CHECK;
 
 /** External values added to an input port during the coming steps: values[(t - t0)][channel][lane], t0 = the step at
  * the call; channel c goes to neuron c of the population (n_channels must equal its size). Borrowed until replaced or
- * values == NULL, and as long as sweeps go over a tape that recorded them. Steps outside get nothing. **Local**. */
+ * values == NULL, and as long as a tape that recorded them is looked at
+ * (sweeps, lw_tape_output). Steps outside get nothing. **Local**. */
 lw_err lw_sim_feed(
     lw_sim *sim, int pop, int port, const float *values, int64_t n_steps, int64_t n_channels) LW_MUST_CHECK;
 
@@ -348,7 +349,7 @@ void lw_tape_listen(
     lw_tape *tape, void *payload, void (*state)(void *payload, int pop, int64_t t, int state, const void *x));
 
 /** A tape that keeps the record of `chunk` steps at a time and no state between them: for lw_eprop_run. keep as above.
- * No adjoint and no tangent sweep, unless chunk >= max_steps. **Collective**. */
+ * No adjoint sweep, and no tangent sweep unless chunk >= max_steps. **Collective**. */
 lw_err lw_tape_create_rolling(lw_sim *sim, int64_t max_steps, int64_t chunk, const uint8_t *keep, const lw_theta *theta,
     lw_tape **out) LW_MUST_CHECK;
 

@@ -48,9 +48,9 @@ typedef struct engine_pop {
  * the first step). value: real [n_slots, width] per step, for populations with rows == true; zero in rows that are not
  * listed.
  *
- *  What the neurons of this rank emitted, by lid: own_depth = delay_max steps, filled by engine_emit; for exchange and
- * checkpoints. own_list: index within the population of the neurons that emitted in some lane (graded and smooth: not
- * kept); own_value as `value`. */
+ *  What the neurons of this rank emitted, by lid: own_depth = delay_max steps, filled by engine_emit, or by the phases
+ * themselves while a tape records; for exchange and checkpoints. own_list: index within the population of the neurons
+ * that emitted in some lane (graded and smooth: not kept); own_value as `value`. */
 typedef struct engine_history {
     int64_t depth, own_depth, origin;
     int64_t n_slots;

@@ -76,7 +76,7 @@ static inline void bits_unpack_f64(const uint64_t *bits, int64_t n, double *x) {
         x[i] = (double)(bits[i / 64] >> i % 64 & 1);
 }
 
-/** Numbers of the bits that are set, ascending, of n_words words. Stores run up to 15 places over. Returns how many. */
+/** Numbers of the bits that are set, ascending, of n_words words. Stores run up to 16 places over. Returns how many. */
 static inline int64_t bits_list(int64_t n_words, const uint64_t *bits, uint32_t *list) {
     int64_t n = 0;
     for (int64_t w = 0; w < n_words; w++) {

@@ -179,6 +179,7 @@ struct lw_tape {
     int64_t max_steps, n_steps;
     int64_t t0;         /* engine step of recorded step 0 */
     int64_t begin, end; /* recorded steps that `pop` holds: all of them without segments */
+    bool rolling;       /* for traces only */
     tape_segments *segments;
     tape_second *second; /* NULL: first derivatives only */
     tape_pop *pop;       /* [n_pop] */

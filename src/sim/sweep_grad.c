@@ -98,7 +98,7 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
     LW_TRY(sweep_take(m, PANEL_STEPS, sizeof *g->of_step, "gradient steps", &g->of_step));
     LW_TRY(
         sweep_take(m, columns / 64 + 2, sizeof *g->bits, "gradient bits", &g->bits)); /* bits_at may look one further */
-    /* bits_list stores up to 15 places over: into the next row's, which are written later */
+    /* bits_list stores up to 16 places over: into the next row's, which are written later */
     LW_TRY(sweep_take(m, CHUNK * columns + 16, sizeof *g->column, "gradient columns", &g->column));
     return sweep_take(m, CHUNK * columns, sim->real_size, "gradient columns", &g->value);
 }

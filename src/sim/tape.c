@@ -221,6 +221,7 @@ static lw_err tape_build(lw_tape *tape, lw_sim *sim, int64_t max_steps, int64_t 
     tape->sim = sim;
     tape->theta = theta;
     tape->max_steps = max_steps;
+    tape->rolling = kind == TAPE_ROLLING;
     int64_t steps = max_steps;
     if (segment < max_steps) {
         LW_CHECK(
@@ -392,7 +393,8 @@ static lw_err epoch_record(lw_tape *tape, int64_t t, int64_t end) {
     return LW_OK;
 }
 
-/* While a tape records, its memory stands for the engine's outputs and slopes; what the last step left goes home. */
+/* While a tape records, its memory (or the history) stands for the engine's outputs and slopes; what the last step left
+ * goes home. */
 static void outputs_lend(lw_tape *tape) {
     for (int p = 0; p < tape->sim->n_pop; p++) {
         const engine_pop *pop = &tape->sim->pop[p];

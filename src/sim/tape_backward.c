@@ -238,7 +238,7 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
     lw_sim *sim = tape->sim;
     LW_TRY(tape_check(tape));
     LW_TRY(seed_check(tape, seed));
-    LW_CHECK(!tape->segments || tape->segments->snapshot, LW_EUSE,
+    LW_CHECK(!tape->rolling, LW_EUSE,
         "an adjoint sweep of a rolling tape was asked for; allowed are whole tapes and tapes in segments");
     LW_TRY(tape_room_ready(tape));
     tape_room *room = tape->room;

@@ -173,5 +173,24 @@ TEST(segments_give_the_same) {
     stage_close(&s);
 }
 
+TEST(rolling_tapes_have_no_adjoint_sweep) {
+    stage s = stage_open();
+    for (int64_t chunk = 6; chunk <= STEPS; chunk += STEPS - 6) {
+        bench b = net_of(&s, BENCH_RECURRENT, 2);
+        lw_tape *tape = NULL;
+        double *grad = calloc((size_t)b.theta->n_local + 1, sizeof *grad);
+        lw_tape_seed seed = {.seed = loss_adjoint};
+        CHECK_OK(lw_tape_create_rolling(b.sim, STEPS, chunk, NULL, b.theta, &tape));
+        CHECK_OK(lw_tape_forward(tape, STEPS));
+        CHECK_FAILS(lw_tape_backward(tape, &seed, grad, NULL), LW_EUSE, "an adjoint sweep of a rolling tape");
+        lw_err_clear();
+        free(grad);
+        lw_tape_destroy(&tape);
+        bench_destroy(&b);
+    }
+    stage_close(&s);
+}
+
 CHECK_MAIN(CASE(sweep_ends_early), CASE(windows_are_recordings_of_their_own), CASE(overlapping_windows),
-    CASE(windows_that_touch_or_cover_change_no_bit), CASE(segments_give_the_same))
+    CASE(windows_that_touch_or_cover_change_no_bit), CASE(segments_give_the_same),
+    CASE(rolling_tapes_have_no_adjoint_sweep))
