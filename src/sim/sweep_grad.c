@@ -12,8 +12,10 @@
 #include "sweep.h"
 
 enum {
-    EDGES = 256,           /* sums of a sparse row kept at a time */
-    CHUNK = 64,            /* rows of a dense projection whose columns are listed at a time */
+    EDGES = 256, /* sums of a sparse row kept at a time */
+    /* of a dense projection as many rows are listed at a time as find room, up to ROWS: ROOM rows without any zero */
+    ROOM = 64,
+    ROWS = 2048,
     PANEL_BYTES = 1 << 19, /* a panel should stay in the second cache; of dense projections, a block of it */
     DENSE_BYTES = 1 << 24,
     DENSE_COLUMNS = 1024,
@@ -99,8 +101,8 @@ lw_err sweep_grad_plan(const lw_sim *sim, const lw_theta *theta, sweep_memory *m
     LW_TRY(
         sweep_take(m, columns / 64 + 2, sizeof *g->bits, "gradient bits", &g->bits)); /* bits_at may look one further */
     /* bits_list stores up to 16 places over: into the next row's, which are written later */
-    LW_TRY(sweep_take(m, CHUNK * columns + 16, sizeof *g->column, "gradient columns", &g->column));
-    return sweep_take(m, CHUNK * columns, sim->real_size, "gradient columns", &g->value);
+    LW_TRY(sweep_take(m, ROOM * columns + 16, sizeof *g->column, "gradient columns", &g->column));
+    return sweep_take(m, ROOM * columns, sim->real_size, "gradient columns", &g->value);
 }
 
 /* Step s of the panel is recorded step first - s. */

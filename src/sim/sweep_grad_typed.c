@@ -97,26 +97,36 @@ static void LW_T(row_sparse)(bool ones, int64_t n_edges, const uint32_t *restric
     }
 }
 
-/* Targets in blocks, so that the panel's part of a block stays in the second cache while some rows pass over it. */
+/* Lists of rows r0 and following, one behind the other, row r from begin[r - r0] on. Returns the first that found no
+ * room. */
+static int64_t LW_T(rows_list)(const lw_proj_view *proj, bool ones, int64_t r0, int64_t width, int64_t steps,
+    const sweep_grad *g, int64_t *begin) {
+    int64_t most = steps * width, used = 0, r = r0;
+    for (; r < proj->n_rows && r < r0 + ROWS && used + most <= ROOM * most; r++) {
+        begin[r - r0] = used;
+        used += LW_T(columns)(g, ones, r, width, steps, g->column + used, (REAL *)g->value + used);
+    }
+    begin[r - r0] = used;
+    return r;
+}
+
+/* Targets in blocks, so that the panel's part of a block stays in the second cache while the rows pass over it. */
 static void LW_T(dense_grad)(const lw_proj_view *proj, bool ones, int64_t n, int64_t width, int64_t steps,
     const sweep_grad *g, const sweep_panel *panel, double *grad) {
-    int64_t most = steps * width, found[CHUNK];
-    for (int64_t r0 = 0; r0 < proj->n_rows; r0 += CHUNK) {
-        int64_t r1 = r0 + CHUNK < proj->n_rows ? r0 + CHUNK : proj->n_rows;
-        for (int64_t r = r0; r < r1; r++)
-            found[r - r0] = LW_T(columns)(
-                g, ones, r, width, steps, g->column + (r - r0) * most, (REAL *)g->value + (r - r0) * most);
+    int64_t begin[ROWS + 1];
+    for (int64_t r0 = 0, r1; r0 < proj->n_rows; r0 = r1) {
+        r1 = LW_T(rows_list)(proj, ones, r0, width, steps, g, begin);
         for (int64_t j = 0; j < n; j += 8 * LANES) {
             int64_t here = j + 8 * LANES < n ? 8 * LANES : n - j;
             int64_t stride = panel->block < n ? here : n;
             const REAL *from = (const REAL *)panel->adj + (panel->block < n ? j * panel->room * width : j);
             for (int64_t r = r0; r < r1; r++) {
-                const uint32_t *column = g->column + (r - r0) * most;
-                const REAL *value = (const REAL *)g->value + (r - r0) * most;
+                int64_t at = begin[r - r0], found = begin[r - r0 + 1] - at;
+                const REAL *value = (const REAL *)g->value + at;
                 if (ones)
-                    LW_T(row_dense)(true, here, stride, found[r - r0], column, NULL, from, grad + r * n + j);
+                    LW_T(row_dense)(true, here, stride, found, g->column + at, NULL, from, grad + r * n + j);
                 else
-                    LW_T(row_dense)(false, here, stride, found[r - r0], column, value, from, grad + r * n + j);
+                    LW_T(row_dense)(false, here, stride, found, g->column + at, value, from, grad + r * n + j);
             }
         }
     }
