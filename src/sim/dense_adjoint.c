@@ -11,7 +11,9 @@
 #endif
 
 enum {
-    BLOCK_K = 256, /* targets per pass: their lines and those of a tile fill half of the first cache */
+    /* adjoints of one pass stay in the first cache; sums are read and written in each, so it should not be too short */
+    BLOCK_BYTES = 1 << 15,
+    BLOCK_LEAST = 64,
     /* of a sampled product: rows whose weights of a pass stay in the second cache, lanes whose adjoints stay in the
        first */
     BLOCK_ROWS = 128,
@@ -28,6 +30,12 @@ enum {
 #else
 #define IN_REGISTER(x) (void)(x)
 #endif
+
+/* Lines of adjoints per pass. */
+static int64_t block_lines(int64_t line_bytes) {
+    int64_t n = BLOCK_BYTES / line_bytes;
+    return n < BLOCK_LEAST ? BLOCK_LEAST : n;
+}
 
 #define REAL float
 #define INDEX int32_t

@@ -71,8 +71,9 @@ static inline __attribute__((always_inline)) void LW_T(few)(int n, const REAL *r
 
 void LW_T(dense_adjoint)(
     const REAL *packed, int64_t n_rows, int64_t n_post, int64_t width, const REAL *in_adj, REAL *x_adj) {
-    for (int64_t k = 0; k < n_post; k += BLOCK_K) {
-        int64_t n_k = n_post - k < BLOCK_K ? n_post - k : BLOCK_K;
+    int64_t block = block_lines(width * (int64_t)sizeof(REAL));
+    for (int64_t k = 0; k < n_post; k += block) {
+        int64_t n_k = n_post - k < block ? n_post - k : block;
         for (int64_t r = 0; r < n_rows; r += DENSE_TILE) {
             const REAL *tile = packed + r * n_post + k * DENSE_TILE;
             int64_t here = n_rows - r < DENSE_TILE ? n_rows - r : DENSE_TILE, lane = 0;

@@ -118,8 +118,8 @@ static void pairs_lanes(int n_vec, const uint16_t *packed, int64_t n_rows, int64
 void dense_pairs_adjoint(
     const uint16_t *packed, int64_t n_rows, int64_t n_post, int64_t width, const uint16_t *pairs, float *x_adj) {
     int64_t all = (n_post + 1) / 2;
-    for (int64_t k = 0; k < all; k += BLOCK_K) {
-        int64_t n_pairs = all - k < BLOCK_K ? all - k : BLOCK_K;
+    for (int64_t k = 0, block = block_lines(width * (int64_t)sizeof(float)); k < all; k += block) {
+        int64_t n_pairs = all - k < block ? all - k : block;
         for (int64_t r = 0; r < n_rows; r += DENSE_TILE) {
             const uint16_t *tile = packed + (r * all + k * DENSE_TILE) * 2;
             int64_t here = n_rows - r < DENSE_TILE ? n_rows - r : DENSE_TILE;
