@@ -84,10 +84,14 @@ lw_err engine_dense_create(lw_sim *sim) {
     LW_TRY(lw_alloc(cells, sim->real_size, "dense products", &d->value));
     LW_TRY(lw_alloc((size_t)sim->width, sizeof *d->count, "dense products", &d->count));
     LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->weight, "dense products", &d->weight));
-    for (int k = 0; k < sim->n_proj; k++) {
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->panel, "dense products", &d->panel));
+    for (int k = 0; k < sim->n_proj && !sim->f64; k++) {
         const lw_proj_view *proj = &sim->proj[k];
-        if (!is_dense(proj) || sim->f64 || proj->weight_type == LW_F32) continue;
-        LW_TRY(lw_alloc((size_t)proj->n_edges, sizeof *d->weight[k], "weights as floats", &d->weight[k]));
+        size_t n = (size_t)proj->n_edges;
+        if (!is_dense(proj)) continue;
+        if (proj->weight_type == LW_F64) LW_TRY(lw_alloc(n, sizeof *d->weight[k], "weights as floats", &d->weight[k]));
+        if (proj->n_edges / proj->n_rows > DENSE_PANEL)
+            LW_TRY(lw_alloc(n, sizeof *d->panel[k], "weights in panels", &d->panel[k]));
     }
     return LW_OK;
 }
@@ -97,7 +101,10 @@ void engine_dense_destroy(lw_sim *sim) {
     if (!d) return;
     for (int k = 0; d->weight && k < sim->n_proj; k++)
         lw_free(d->weight[k]);
+    for (int k = 0; d->panel && k < sim->n_proj; k++)
+        lw_free(d->panel[k]);
     lw_free(d->weight);
+    lw_free(d->panel);
     lw_free(d->turned);
     lw_free(d->list);
     lw_free(d->value);
@@ -114,14 +121,23 @@ void engine_dense_attach(lw_sim *sim) {
     }
 }
 
+static void panels_fill(int64_t n_rows, int64_t n_post, const float *restrict weight, float *restrict panel) {
+    for (int64_t j = 0; j < n_post; j += DENSE_PANEL) {
+        int64_t here = n_post - j < DENSE_PANEL ? n_post - j : DENSE_PANEL;
+        for (int64_t r = 0; r < n_rows; r++, panel += here)
+            memcpy(panel, weight + r * n_post + j, (size_t)here * sizeof *panel);
+    }
+}
+
 void engine_dense_refresh(lw_sim *sim) {
     for (int k = 0; sim->dense && k < sim->n_proj; k++) {
-        float *to = sim->dense->weight[k];
-        if (!to) continue;
+        float *to = sim->dense->weight[k], *panel = sim->dense->panel[k];
+        if (!to && !panel) continue;
         lw_proj_view proj = lw_net_proj(sim->net, k);
         const double *from = proj.weight;
-        for (int64_t i = 0; i < proj.n_edges; i++)
+        for (int64_t i = 0; to && i < proj.n_edges; i++)
             to[i] = (float)from[i];
+        if (panel) panels_fill(proj.n_rows, proj.n_edges / proj.n_rows, to ? to : proj.weight, panel);
     }
 }
 
@@ -157,9 +173,9 @@ bool dense_walk(lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int6
             turn(sim, n_post, sim->width, acc, d->turned);
     }
     if (sim->f64)
-        lanes_add_f64(d, ones, proj->weight, proj->n_rows, n_post, sim->width, d->turned);
+        lanes_add_f64(d, ones, proj->weight, NULL, proj->n_rows, n_post, sim->width, d->turned);
     else
-        lanes_add_f32(d, ones, proj->weight, proj->n_rows, n_post, sim->width, d->turned);
+        lanes_add_f32(d, ones, proj->weight, d->panel[proj - sim->proj], proj->n_rows, n_post, sim->width, d->turned);
     *events += total * n_post;
     return true;
 }

@@ -18,7 +18,11 @@ typedef struct engine_dense {
     int64_t *count; /* [width] */
     int64_t most;   /* rows */
     float **weight; /* [n_proj] weights as floats where the net holds doubles and the engine floats, else NULL */
+    float **panel;  /* [n_proj] the engine's floats in panels of DENSE_PANEL targets, [panel][row][target], the last one
+                       as narrow as it is; NULL: there would be but one, or the engine computes in doubles */
 } engine_dense;
+
+enum { DENSE_PANEL = 4 * VECTOR_BYTES / (int)sizeof(float) };
 
 /** Made once per engine with several lanes; nothing without dense projections. **Local**. */
 lw_err engine_dense_create(lw_sim *sim) LW_MUST_CHECK;

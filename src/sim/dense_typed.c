@@ -31,12 +31,12 @@ static int64_t LW_T(lists)(
 
 /* sum[0 .. n_vec) += the listed rows' weights times their values, one after the other */
 static inline __attribute__((always_inline)) void LW_T(lane_add)(int n_vec, bool ones, const REAL *restrict weight,
-    int64_t n_post, const uint32_t *restrict list, const REAL *restrict value, int64_t n, REAL *restrict out) {
+    int64_t stride, const uint32_t *restrict list, const REAL *restrict value, int64_t n, REAL *restrict out) {
     VECTOR sum[8];
     for (int v = 0; v < n_vec; v++)
         sum[v] = *(const VECTOR *)(out + v * LANES);
     for (int64_t k = 0; k < n; k++) {
-        const REAL *w = weight + (int64_t)list[k] * n_post;
+        const REAL *w = weight + (int64_t)list[k] * stride;
         for (int v = 0; v < n_vec; v++) {
             VECTOR term = *(const VECTOR *)(w + v * LANES);
             if (!ones) term = term * value[k];
@@ -49,11 +49,11 @@ static inline __attribute__((always_inline)) void LW_T(lane_add)(int n_vec, bool
 
 /* n_targets < LANES of them */
 static inline __attribute__((always_inline)) void LW_T(lane_rest)(bool ones, int64_t n_targets,
-    const REAL *restrict weight, int64_t n_post, const uint32_t *restrict list, const REAL *restrict value, int64_t n,
+    const REAL *restrict weight, int64_t stride, const uint32_t *restrict list, const REAL *restrict value, int64_t n,
     REAL *restrict out) {
     VECTOR sum = LW_T(ragged_get)(n_targets, out);
     for (int64_t k = 0; k < n; k++) {
-        VECTOR term = LW_T(ragged_get)(n_targets, weight + (int64_t)list[k] * n_post);
+        VECTOR term = LW_T(ragged_get)(n_targets, weight + (int64_t)list[k] * stride);
         if (!ones) term = term * value[k];
         sum += term;
     }
@@ -63,48 +63,52 @@ static inline __attribute__((always_inline)) void LW_T(lane_rest)(bool ones, int
 
 /* `here` vectors of targets, or what is left of them */
 static inline __attribute__((always_inline)) void LW_T(lane_block)(int here, bool ones, int64_t n_left,
-    const REAL *restrict weight, int64_t n_post, const uint32_t *restrict list, const REAL *restrict value, int64_t n,
+    const REAL *restrict weight, int64_t stride, const uint32_t *restrict list, const REAL *restrict value, int64_t n,
     REAL *restrict out) {
     if (here == 8)
-        LW_T(lane_add)(8, ones, weight, n_post, list, value, n, out);
+        LW_T(lane_add)(8, ones, weight, stride, list, value, n, out);
     else if (here == 4)
-        LW_T(lane_add)(4, ones, weight, n_post, list, value, n, out);
+        LW_T(lane_add)(4, ones, weight, stride, list, value, n, out);
     else if (here == 1)
-        LW_T(lane_add)(1, ones, weight, n_post, list, value, n, out);
+        LW_T(lane_add)(1, ones, weight, stride, list, value, n, out);
     else
-        LW_T(lane_rest)(ones, n_left, weight, n_post, list, value, n, out);
+        LW_T(lane_rest)(ones, n_left, weight, stride, list, value, n, out);
 }
 
-/* Targets in blocks, so that a block of all rows stays in the second cache while the lanes pass over it. */
-static void LW_T(lanes_add)(
-    const engine_dense *d, bool ones, const REAL *weight, int64_t n_rows, int64_t n_post, int64_t width, REAL *turned) {
+/* Targets in blocks, so that a block of all rows stays in the second cache while the lanes pass over it; panels: there
+ * are blocks in memory too, or NULL. */
+static void LW_T(lanes_add)(const engine_dense *d, bool ones, const REAL *weight, const REAL *panels, int64_t n_rows,
+    int64_t n_post, int64_t width, REAL *turned) {
     const REAL *value = d->value;
-    int n_vec = n_rows * 8 * VECTOR_BYTES > PANEL_BYTES ? 4 : 8;
+    int n_vec = panels || n_rows * 8 * VECTOR_BYTES > PANEL_BYTES ? 4 : 8;
     int64_t j = 0;
     while (j < n_post) {
-        int64_t left = (n_post - j) / LANES;
+        int64_t left = (n_post - j) / LANES, first = j / DENSE_PANEL * DENSE_PANEL;
         int here = left >= n_vec ? n_vec : left >= 4 ? 4 : left >= 1 ? 1 : 0;
+        int64_t stride = !panels ? n_post : n_post - first < DENSE_PANEL ? n_post - first : DENSE_PANEL;
+        const REAL *w = panels ? panels + first * n_rows + (j - first) : weight + j;
         for (int64_t l = 0; l < width; l++) {
             const uint32_t *list = d->list + l * d->most;
             const REAL *x = value + l * d->most;
             REAL *out = turned + l * n_post + j;
             int64_t n = d->count[l];
             if (ones)
-                LW_T(lane_block)(here, true, n_post - j, weight + j, n_post, list, x, n, out);
+                LW_T(lane_block)(here, true, n_post - j, w, stride, list, x, n, out);
             else
-                LW_T(lane_block)(here, false, n_post - j, weight + j, n_post, list, x, n, out);
+                LW_T(lane_block)(here, false, n_post - j, w, stride, list, x, n, out);
         }
         j += here ? here * LANES : n_post - j;
     }
 }
 
-static void LW_T(pack)(const lw_proj_view *proj, REAL *restrict packed) {
-    const REAL *restrict weight = proj->weight;
+static void LW_T(pack)(const lw_proj_view *proj, REAL *packed) {
+    const REAL *weight = proj->weight;
     int64_t n_post = proj->n_edges / proj->n_rows;
-    for (int64_t r0 = 0; r0 < proj->n_rows; r0 += DENSE_TILE, packed += DENSE_TILE * n_post)
-        for (int64_t j = 0; j < n_post; j++)
-            for (int64_t r = 0; r < DENSE_TILE; r++)
-                packed[j * DENSE_TILE + r] = r0 + r < proj->n_rows ? weight[(r0 + r) * n_post + j] : 0;
+    for (int64_t r = 0; r < proj->n_rows; r += DENSE_TILE, packed += DENSE_TILE * n_post) {
+        int64_t here = proj->n_rows - r < DENSE_TILE ? proj->n_rows - r : DENSE_TILE;
+        if (here < DENSE_TILE) memset(packed, 0, (size_t)(DENSE_TILE * n_post) * sizeof *packed);
+        LW_T(lw_turn)(here, n_post, weight + r * n_post, n_post, packed, DENSE_TILE);
+    }
 }
 
 /* bits[row]: lanes whose slope is not 0. Returns how many, or -1 where a row's neuron is on another rank. */
