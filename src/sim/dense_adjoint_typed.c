@@ -55,7 +55,7 @@ static void LW_T(lanes)(
 static inline __attribute__((always_inline)) void LW_T(few)(int n, const REAL *restrict packed, int64_t n_rows,
     int64_t n_k, int64_t width, const REAL *restrict in_adj, REAL *restrict x_adj) {
     enum { ROW_VECTORS = DENSE_TILE * sizeof(REAL) / VECTOR_BYTES };
-    VECTOR sum[4 * ROW_VECTORS];
+    VECTOR sum[8 * ROW_VECTORS];
 #pragma GCC unroll 16
     for (int i = 0; i < n * ROW_VECTORS; i++)
         sum[i] = (VECTOR){0};
@@ -83,12 +83,15 @@ void LW_T(dense_adjoint)(
                 lane += n_vec * LANES;
             }
             while (lane < width) {
-                int n = lane + 4 <= width ? 4 : 1;
+                int n = lane + 8 <= width ? 8 : lane + 4 <= width ? 4 : 1; /* 8: only where vectors hold more */
                 const REAL *from = in_adj + k * width + lane;
-                if (n == 4)
-                    LW_T(few)(4, tile, here, n_k, width, from, x_adj + r * width + lane);
+                REAL *to = x_adj + r * width + lane;
+                if (n == 8)
+                    LW_T(few)(8, tile, here, n_k, width, from, to);
+                else if (n == 4)
+                    LW_T(few)(4, tile, here, n_k, width, from, to);
                 else
-                    LW_T(few)(1, tile, here, n_k, width, from, x_adj + r * width + lane);
+                    LW_T(few)(1, tile, here, n_k, width, from, to);
                 lane += n;
             }
         }

@@ -12,63 +12,85 @@
 #include <immintrin.h>
 #endif
 
+#ifdef __AVX512F__
+/** The first n, at most 16 (8), numbers of a vector. */
+static inline __mmask16 first_f32(int64_t n) {
+    return (__mmask16)(n < 16 ? (1U << n) - 1 : 0xFFFF);
+}
+static inline __mmask8 first_f64(int64_t n) {
+    return (__mmask8)(n < 8 ? (1U << n) - 1 : 0xFF);
+}
+
 /** Bit l: x[l] is not 0, l < n <= 64. */
 static inline uint64_t nonzero_bits_f32(const float *x, int64_t n) {
     uint64_t bits = 0;
-    int64_t l = 0;
-#ifdef __AVX512F__
-    for (; l + 16 <= n; l += 16)
-        bits |= (uint64_t)_mm512_cmp_ps_mask(_mm512_loadu_ps(x + l), _mm512_setzero_ps(), _CMP_NEQ_UQ) << l;
-#endif
-    for (; l < n; l++)
+    for (int64_t l = 0; l < n; l += 16) {
+        __m512 v = _mm512_maskz_loadu_ps(first_f32(n - l), x + l);
+        bits |= (uint64_t)_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ) << l;
+    }
+    return bits;
+}
+
+static inline uint64_t nonzero_bits_f64(const double *x, int64_t n) {
+    uint64_t bits = 0;
+    for (int64_t l = 0; l < n; l += 8) {
+        __m512d v = _mm512_maskz_loadu_pd(first_f64(n - l), x + l);
+        bits |= (uint64_t)_mm512_cmp_pd_mask(v, _mm512_setzero_pd(), _CMP_NEQ_UQ) << l;
+    }
+    return bits;
+}
+
+/** Is every x[l] 0 or 1, l < n? */
+static inline bool are_binary_f32(const float *x, int64_t n) {
+    bool yes = true;
+    for (int64_t l = 0; l < n; l += 16) {
+        __m512 v = _mm512_maskz_loadu_ps(first_f32(n - l), x + l);
+        yes = yes && (_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_EQ_OQ) |
+                         _mm512_cmp_ps_mask(v, _mm512_set1_ps(1), _CMP_EQ_OQ)) == 0xFFFF;
+    }
+    return yes;
+}
+
+/** x[i] = bit i, i < n. */
+static inline void bits_unpack_f32(const uint64_t *bits, int64_t n, float *x) {
+    for (int64_t i = 0; i < n; i += 16) {
+        __m512 v = _mm512_maskz_mov_ps((__mmask16)(bits[i / 64] >> i % 64), _mm512_set1_ps(1));
+        _mm512_mask_storeu_ps(x + i, first_f32(n - i), v);
+    }
+}
+#else
+static inline uint64_t nonzero_bits_f32(const float *x, int64_t n) {
+    uint64_t bits = 0;
+    for (int64_t l = 0; l < n; l++)
         bits |= (uint64_t)(x[l] != 0) << l;
     return bits;
 }
 
 static inline uint64_t nonzero_bits_f64(const double *x, int64_t n) {
     uint64_t bits = 0;
-    int64_t l = 0;
-#ifdef __AVX512F__
-    for (; l + 8 <= n; l += 8)
-        bits |= (uint64_t)_mm512_cmp_pd_mask(_mm512_loadu_pd(x + l), _mm512_setzero_pd(), _CMP_NEQ_UQ) << l;
-#endif
-    for (; l < n; l++)
+    for (int64_t l = 0; l < n; l++)
         bits |= (uint64_t)(x[l] != 0) << l;
     return bits;
 }
 
-/** Is every x[l] 0 or 1, l < n? */
 static inline bool are_binary_f32(const float *x, int64_t n) {
-    int64_t l = 0;
-    bool yes = true;
-#ifdef __AVX512F__
-    for (; l + 16 <= n; l += 16) {
-        __m512 v = _mm512_loadu_ps(x + l);
-        yes = yes && (_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_EQ_OQ) |
-                         _mm512_cmp_ps_mask(v, _mm512_set1_ps(1), _CMP_EQ_OQ)) == 0xFFFF;
-    }
-#endif
-    for (; l < n; l++)
-        yes = yes && (x[l] == 0 || x[l] == 1);
-    return yes;
-}
-
-static inline bool are_binary_f64(const double *x, int64_t n) {
     bool yes = true;
     for (int64_t l = 0; l < n; l++)
         yes = yes && (x[l] == 0 || x[l] == 1);
     return yes;
 }
 
-/** x[i] = bit i, i < n. */
 static inline void bits_unpack_f32(const uint64_t *bits, int64_t n, float *x) {
-    int64_t i = 0;
-#ifdef __AVX512F__
-    for (; i + 16 <= n; i += 16)
-        _mm512_storeu_ps(x + i, _mm512_maskz_mov_ps((__mmask16)(bits[i / 64] >> i % 64), _mm512_set1_ps(1)));
-#endif
-    for (; i < n; i++)
+    for (int64_t i = 0; i < n; i++)
         x[i] = (float)(bits[i / 64] >> i % 64 & 1);
+}
+#endif
+
+static inline bool are_binary_f64(const double *x, int64_t n) {
+    bool yes = true;
+    for (int64_t l = 0; l < n; l++)
+        yes = yes && (x[l] == 0 || x[l] == 1);
+    return yes;
 }
 
 static inline void bits_unpack_f64(const uint64_t *bits, int64_t n, double *x) {
