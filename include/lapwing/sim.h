@@ -102,6 +102,8 @@ typedef struct lw_sim_options {
                           products (AVX512_BF16). Nothing forward changes, nor do tangents */
     bool no_checksum;  /* spike_checksum stays 0: marking every spike takes a twentieth of a training step */
     lw_crossover crossover;
+    const struct lw_sim *copies_of; /* NULL, or an engine with these options on the same net whose copies of weights
+                                       this one reads, as threads do: it outlives this one and is refreshed before it */
 } lw_sim_options;
 static inline lw_sim_options lw_sim_options_default(void) {
     lw_sim_options o = {.precision = LW_F64,

@@ -21,10 +21,30 @@ enum { PANEL_BYTES = 1 << 19 };
 #include "dense_typed.c"
 
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
-/* Spikes of floats in whole groups of 16 lanes: the bits of 16 rows are turned round in one register, and each lane
+/* Lists of the lanes [l0, l0 + lanes), at most 16: the bits of 16 rows are turned round in one register, and each lane
  * takes its rows from it in one instruction. Stores run up to 15 places over, where the next ones, or nothing, follow.
- * *ones: all are spikes; if that is not known it is found out, and where it is not so nothing is returned. */
-static int64_t lists_groups(
+ */
+static inline __attribute__((always_inline)) void lists_group(
+    engine_dense *d, int64_t l0, int64_t lanes, int64_t width, const uint32_t *row, int64_t n, const float *x) {
+    for (int64_t i0 = 0; i0 < n; i0 += 16) {
+        int64_t here = n - i0 < 16 ? n - i0 : 16;
+        uint16_t bits[16] = {0};
+        for (int64_t i = 0; i < here; i++)
+            bits[i] = (uint16_t)nonzero_bits_f32(x + (int64_t)row[i0 + i] * width + l0, lanes);
+        __m256i all = _mm256_loadu_si256((const void *)bits);
+        __m512i rows = _mm512_maskz_loadu_epi32(first_f32(here), row + i0);
+        for (int64_t l = 0; l < lanes; l++) { /* the top bit of word i: does row i fire in lane l */
+            __mmask16 fires = _mm256_movepi16_mask(_mm256_sll_epi16(all, _mm_cvtsi64_si128(15 - l)));
+            int64_t *count = &d->count[l0 + l];
+            _mm512_storeu_si512(d->list + (l0 + l) * d->most + *count, _mm512_maskz_compress_epi32(fires, rows));
+            *count += __builtin_popcount(fires);
+        }
+    }
+}
+
+/* Spikes of floats. *ones: all are spikes; if that is not known it is found out, and where it is not so nothing is
+ * returned. */
+static int64_t lists_spikes(
     engine_dense *d, bool *ones, int64_t width, const uint32_t *row, int64_t n, const float *x) {
     int64_t total = 0;
     for (int64_t i = 0; i < n && !*ones; i++) {
@@ -32,28 +52,18 @@ static int64_t lists_groups(
         *ones = i + 1 == n;
     }
     memset(d->count, 0, (size_t)width * sizeof *d->count);
-    for (int64_t l0 = 0; l0 < width; l0 += 16)
-        for (int64_t i0 = 0; i0 < n; i0 += 16) {
-            int64_t here = n - i0 < 16 ? n - i0 : 16;
-            uint16_t bits[16] = {0};
-            for (int64_t i = 0; i < here; i++)
-                bits[i] = _mm512_cmp_ps_mask(
-                    _mm512_loadu_ps(x + (int64_t)row[i0 + i] * width + l0), _mm512_setzero_ps(), _CMP_NEQ_UQ);
-            __m256i all = _mm256_loadu_si256((const void *)bits);
-            __m512i rows = _mm512_maskz_loadu_epi32((__mmask16)((1u << here) - 1), row + i0);
-            for (int64_t l = 0; l < 16; l++) { /* the top bit of word i: does row i fire in lane l */
-                __mmask16 fires = _mm256_movepi16_mask(_mm256_sll_epi16(all, _mm_cvtsi64_si128(15 - l)));
-                int64_t *count = &d->count[l0 + l];
-                _mm512_storeu_si512(d->list + (l0 + l) * d->most + *count, _mm512_maskz_compress_epi32(fires, rows));
-                *count += __builtin_popcount(fires);
-            }
-        }
+    for (int64_t l0 = 0; l0 < width; l0 += 16) {
+        if (width - l0 >= 16)
+            lists_group(d, l0, 16, width, row, n, x);
+        else
+            lists_group(d, l0, width - l0, width, row, n, x);
+    }
     for (int64_t l = 0; l < width; l++)
         total += d->count[l];
     return total;
 }
 #else
-static int64_t lists_groups(
+static int64_t lists_spikes(
     engine_dense *d, bool *ones, int64_t width, const uint32_t *row, int64_t n, const float *x) {
     return *ones ? lists_f32(d, true, width, row, n, x) : 0;
 }
@@ -61,6 +71,28 @@ static int64_t lists_groups(
 
 static bool is_dense(const lw_proj_view *proj) {
     return proj->dense && !proj->lag_max && !proj->weight_one && proj->n_rows > 0 && proj->n_edges > 0;
+}
+
+/* Floats and panels where this engine does not share another's. */
+static lw_err copies_create(lw_sim *sim) {
+    engine_dense *d = sim->dense;
+    const lw_sim *of = sim->options.copies_of;
+    d->copies = of ? of->dense : d;
+    if (of) return LW_OK;
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->weight, "dense products", &d->weight));
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->panel, "dense products", &d->panel));
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->packed, "dense products", &d->packed));
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->stale, "dense products", &d->stale));
+    for (int k = 0; k < sim->n_proj; k++) {
+        const lw_proj_view *proj = &sim->proj[k];
+        size_t n = (size_t)proj->n_edges;
+        d->stale[k] = true;
+        if (!is_dense(proj) || sim->f64) continue;
+        if (proj->weight_type == LW_F64) LW_TRY(lw_alloc(n, sizeof *d->weight[k], "weights as floats", &d->weight[k]));
+        if (proj->n_edges / proj->n_rows > DENSE_PANEL)
+            LW_TRY(lw_alloc(n, sizeof *d->panel[k], "weights in panels", &d->panel[k]));
+    }
+    return LW_OK;
 }
 
 lw_err engine_dense_create(lw_sim *sim) {
@@ -76,47 +108,43 @@ lw_err engine_dense_create(lw_sim *sim) {
     if (rows == 0) return LW_OK;
     LW_TRY(lw_alloc(1, sizeof *d, "dense products", &d));
     sim->dense = d;
-    /* a list holds rows of a lane, or lanes of a row; lists_groups looks up to 16 places ahead */
+    pthread_mutex_init(&d->lock, NULL);
+    /* a list holds rows of a lane, or lanes of a row; lists_spikes looks up to 16 places ahead */
     d->most = (rows > sim->width ? rows : sim->width) + 16;
     size_t cells = (size_t)(d->most * sim->width);
     LW_TRY(lw_alloc((size_t)(targets * sim->width), sim->real_size, "dense products", &d->turned));
     LW_TRY(lw_alloc(cells, sizeof *d->list, "dense products", &d->list));
     LW_TRY(lw_alloc(cells, sim->real_size, "dense products", &d->value));
     LW_TRY(lw_alloc((size_t)sim->width, sizeof *d->count, "dense products", &d->count));
-    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->weight, "dense products", &d->weight));
-    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->panel, "dense products", &d->panel));
-    for (int k = 0; k < sim->n_proj && !sim->f64; k++) {
-        const lw_proj_view *proj = &sim->proj[k];
-        size_t n = (size_t)proj->n_edges;
-        if (!is_dense(proj)) continue;
-        if (proj->weight_type == LW_F64) LW_TRY(lw_alloc(n, sizeof *d->weight[k], "weights as floats", &d->weight[k]));
-        if (proj->n_edges / proj->n_rows > DENSE_PANEL)
-            LW_TRY(lw_alloc(n, sizeof *d->panel[k], "weights in panels", &d->panel[k]));
-    }
-    return LW_OK;
+    return copies_create(sim);
 }
 
 void engine_dense_destroy(lw_sim *sim) {
     engine_dense *d = sim->dense;
     if (!d) return;
-    for (int k = 0; d->weight && k < sim->n_proj; k++)
-        lw_free(d->weight[k]);
-    for (int k = 0; d->panel && k < sim->n_proj; k++)
-        lw_free(d->panel[k]);
+    for (int k = 0; k < sim->n_proj; k++) {
+        if (d->weight) lw_free(d->weight[k]);
+        if (d->panel) lw_free(d->panel[k]);
+        if (d->packed) lw_free(d->packed[k]);
+    }
     lw_free(d->weight);
     lw_free(d->panel);
+    lw_free(d->packed);
+    lw_free(d->stale);
     lw_free(d->turned);
     lw_free(d->list);
     lw_free(d->value);
     lw_free(d->count);
+    pthread_mutex_destroy(&d->lock);
     lw_free(d);
     sim->dense = NULL;
 }
 
 void engine_dense_attach(lw_sim *sim) {
     for (int k = 0; sim->dense && k < sim->n_proj; k++) {
-        if (!sim->dense->weight[k]) continue;
-        sim->proj[k].weight = sim->dense->weight[k];
+        float *weight = sim->dense->copies->weight[k];
+        if (!weight) continue;
+        sim->proj[k].weight = weight;
         sim->proj[k].weight_type = LW_F32;
     }
 }
@@ -130,8 +158,10 @@ static void panels_fill(int64_t n_rows, int64_t n_post, const float *restrict we
 }
 
 void engine_dense_refresh(lw_sim *sim) {
-    for (int k = 0; sim->dense && k < sim->n_proj; k++) {
-        float *to = sim->dense->weight[k], *panel = sim->dense->panel[k];
+    engine_dense *d = sim->dense;
+    for (int k = 0; d && d->copies == d && k < sim->n_proj; k++) {
+        float *to = d->weight[k], *panel = d->panel[k];
+        d->stale[k] = true;
         if (!to && !panel) continue;
         lw_proj_view proj = lw_net_proj(sim->net, k);
         const double *from = proj.weight;
@@ -139,6 +169,25 @@ void engine_dense_refresh(lw_sim *sim) {
             to[i] = (float)from[i];
         if (panel) panels_fill(proj.n_rows, proj.n_edges / proj.n_rows, to ? to : proj.weight, panel);
     }
+}
+
+lw_err engine_dense_room(const lw_sim *sim, int32_t k) {
+    engine_dense *d = sim->dense->copies;
+    lw_err err = LW_OK;
+    pthread_mutex_lock(&d->lock);
+    if (!d->packed[k])
+        err = lw_alloc((size_t)dense_packed_count(&sim->proj[k]), sim->real_size, "packed weights", &d->packed[k]);
+    pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+void *engine_dense_packed(lw_sim *sim, int32_t k) {
+    engine_dense *d = sim->dense->copies;
+    pthread_mutex_lock(&d->lock);
+    if (d->stale[k]) dense_pack(sim, &sim->proj[k], d->packed[k]);
+    d->stale[k] = false;
+    pthread_mutex_unlock(&d->lock);
+    return d->packed[k];
 }
 
 bool engine_dense_knows(const lw_sim *sim, const lw_proj_view *proj) {
@@ -157,10 +206,10 @@ bool dense_walk(lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int6
     engine_dense *d = sim->dense;
     bool ones = sim->pop[proj->pre].model->emits_spikes && !sim->options.smooth && !dropout_mask(sim, proj);
     int64_t n_post = proj->n_edges / proj->n_rows, total = 0;
-    if (!sim->f64 && sim->width % 16 == 0) total = lists_groups(d, &ones, sim->width, row, n, x);
+    if (!sim->f64) total = lists_spikes(d, &ones, sim->width, row, n, x);
     if (sim->f64)
         total = lists_f64(d, ones, sim->width, row, n, x);
-    else if (!ones || sim->width % 16 != 0)
+    else if (!ones)
         total = lists_f32(d, ones, sim->width, row, n, x);
     if ((double)total > sim->options.crossover.walk * (double)(n * sim->width)) return false;
     if (d->open != acc) {
@@ -175,7 +224,8 @@ bool dense_walk(lw_sim *sim, const lw_proj_view *proj, const uint32_t *row, int6
     if (sim->f64)
         lanes_add_f64(d, ones, proj->weight, NULL, proj->n_rows, n_post, sim->width, d->turned);
     else
-        lanes_add_f32(d, ones, proj->weight, d->panel[proj - sim->proj], proj->n_rows, n_post, sim->width, d->turned);
+        lanes_add_f32(
+            d, ones, proj->weight, d->copies->panel[proj - sim->proj], proj->n_rows, n_post, sim->width, d->turned);
     *events += total * n_post;
     return true;
 }

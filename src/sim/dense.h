@@ -6,6 +6,7 @@
 #ifndef LAPWING_SIM_DENSE_H
 #define LAPWING_SIM_DENSE_H
 
+#include <pthread.h>
 #include "engine.h"
 
 /** Room of one engine, for its largest dense projection. */
@@ -17,9 +18,14 @@ typedef struct engine_dense {
     void *value;    /* [width][most rows] real, what they are there; or the places of a sampled product, as bits */
     int64_t *count; /* [width] */
     int64_t most;   /* rows */
+    /* Copies of weights, of this engine, or of the one it shares them with (lw_sim_options.copies_of): */
+    struct engine_dense *copies;
     float **weight; /* [n_proj] weights as floats where the net holds doubles and the engine floats, else NULL */
     float **panel;  /* [n_proj] the engine's floats in panels of DENSE_PANEL targets, [panel][row][target], the last one
                        as narrow as it is; NULL: there would be but one, or the engine computes in doubles */
+    void **packed;  /* [n_proj] for dense_back, of the weights at the last refresh unless stale; NULL: nobody asked */
+    bool *stale;    /* [n_proj] */
+    pthread_mutex_t lock; /* of packed and stale */
 } engine_dense;
 
 enum { DENSE_PANEL = 4 * VECTOR_BYTES / (int)sizeof(float) };
@@ -27,7 +33,7 @@ enum { DENSE_PANEL = 4 * VECTOR_BYTES / (int)sizeof(float) };
 /** Made once per engine with several lanes; nothing without dense projections. **Local**. */
 lw_err engine_dense_create(lw_sim *sim) LW_MUST_CHECK;
 void engine_dense_destroy(lw_sim *sim);
-/** Take the weights anew; and put the copies into the engine's views. */
+/** Take the weights anew (a sharer does nothing); and put the copies into the engine's views. */
 void engine_dense_refresh(lw_sim *sim);
 void engine_dense_attach(lw_sim *sim);
 
@@ -55,6 +61,10 @@ void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed);
 static inline bool dense_in_pairs(const lw_sim *sim) {
     return lw_sim_has_bf16() && sim->options.adjoint_bf16 && !sim->f64 && sim->width % 16 == 0;
 }
+/** Room for what dense_pack makes of projection k's weights, in the engine that has the copies. EMEM. **Local**. */
+lw_err engine_dense_room(const lw_sim *sim, int32_t k) LW_MUST_CHECK;
+/** The packed weights of projection k, made anew after a refresh; threads whose engines share them may ask at once. */
+void *engine_dense_packed(lw_sim *sim, int32_t k);
 /** x_adj[row, :] += sum over targets w in_adj[target, :]. */
 void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *packed, const void *in_adj, void *x_adj);
 /** The same only where slope[row's neuron, lane] is not 0; neuron: [n_rows] place of each row in slope. False when few

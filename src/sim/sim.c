@@ -130,6 +130,10 @@ static lw_err local_create(lw_sim *sim, const lw_sim_options *options) {
         "an engine of width %d was asked for; allowed: 1 to 2^24", (int)options->width);
     LW_CHECK(options->surrogate.slope > 0, LW_EUSE, "slope of the surrogate is %g; it must be positive",
         options->surrogate.slope);
+    const lw_sim *of = options->copies_of;
+    LW_CHECK(!of || (of->net == sim->net && of->f64 == sim->f64 && of->width == options->width &&
+                        of->options.adjoint_bf16 == options->adjoint_bf16),
+        LW_EUSE, "copies of weights are shared by engines of one net, one precision and one width");
     /* tags of spike events hold step in the epoch, lane and one bit (absent.h) */
     LW_CHECK(sim->epoch * sim->width <= (int64_t)1 << 31, LW_EUSE,
         "%d lanes times %lld steps of the smallest delay exceed 2^31", (int)sim->width, (long long)sim->epoch);

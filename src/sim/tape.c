@@ -107,10 +107,9 @@ lw_err tape_room_plan(const lw_sim *sim, const lw_theta *theta, tape_room *room)
     LW_TRY(sweep_take(m, n_slots, sizeof(int32_t), "neurons of slots", &room->neuron));
     LW_TRY(sweep_take(m, sim->n_proj, sizeof(void *), "packed weights", &room->packed_weight));
     for (int k = 0; k < sim->n_proj; k++) {
-        void *packed = NULL;
         if (!engine_dense_knows(sim, &sim->proj[k])) continue;
-        LW_TRY(sweep_take(m, dense_packed_count(&sim->proj[k]), sim->real_size, "packed weights", &packed));
-        if (!m->dry) room->packed_weight[k] = packed;
+        if (!sim->options.copies_of) m->bytes += dense_packed_count(&sim->proj[k]) * (int64_t)sim->real_size;
+        if (!m->dry) LW_TRY(engine_dense_room(sim, k));
     }
     for (int p = 0; p < sim->n_pop; p++) {
         n_state += sim->pop[p].model->n_state;

@@ -249,8 +249,8 @@ lw_err lw_tape_backward(lw_tape *tape, const lw_tape_seed *seed, double *grad, d
         room->active[p] = state0_adj && state0_adj[p];
     sweep_reach(sim, grad ? tape->theta : NULL, room->active);
     for (int k = 0; k < sim->n_proj; k++)
-        if (room->packed_weight[k] && room->active[sim->proj[k].pre])
-            dense_pack(sim, &sim->proj[k], room->packed_weight[k]);
+        if (engine_dense_knows(sim, &sim->proj[k]) && room->active[sim->proj[k].pre])
+            room->packed_weight[k] = engine_dense_packed(sim, k);
     if (grad) sweep_tied_begin(sim, &room->grad);
     lw_sim_stats stats = sim->stats;
     unsigned mode = engine_fp_begin();

@@ -272,7 +272,7 @@ static lw_err create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec
     if (c->theta->n_global == 0)
         err = LW_FAIL(LW_EUSE, "nothing is to be learned: no projection and no parameter of the network has `learn`");
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
-    LW_TRY_TO(pass_create(grid, net, &exact, data, c->theta, data->n_steps, smooth, 0, 1, &c->pass), failed);
+    LW_TRY_TO(pass_create(grid, net, &exact, data, c->theta, data->n_steps, smooth, &c->pass, 0, 1), failed);
     if (hessian) LW_TRY_TO(lw_comm_agree(grid->world, hessian_room(c)), failed);
     LW_TRY_TO(room(c, net, &spec->optimizer), failed);
     LW_TRY_TO(samples_count(c), failed);

@@ -148,7 +148,7 @@ static lw_err team_create(const lw_grid *grid, lw_net *net, const lw_train_spec 
     LW_TRY(lw_comm_agree(grid->world, err));
     team = *out;
     for (int i = 0; i < n_team; i++) {
-        LW_TRY(pass_create(grid, net, spec, data, NULL, data->n_steps, false, i, n_team, &team[i]));
+        LW_TRY(pass_create(grid, net, spec, data, NULL, data->n_steps, false, team, i, n_team));
         if (cells > 0) err = lw_alloc((size_t)cells, sizeof(double), "the confusion matrix", &team[i]->loss->confusion);
         LW_TRY(lw_comm_agree(grid->world, err));
     }

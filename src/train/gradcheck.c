@@ -175,7 +175,7 @@ static void surrogate_limit(lw_surrogate *s) {
 static lw_err check_run(check *c, const lw_train_spec *spec, const lw_batch_source *data, int64_t n_steps, bool smooth,
     int32_t directions, double *worst) {
     lw_err err;
-    LW_TRY_TO(pass_create(c->grid, c->net, spec, data, c->theta, n_steps, smooth, 0, 1, &c->pass), done);
+    LW_TRY_TO(pass_create(c->grid, c->net, spec, data, c->theta, n_steps, smooth, &c->pass, 0, 1), done);
     for (int64_t lane = 0; lane < c->pass->width; lane++) {
         int64_t i = c->grid->replica * c->pass->width + lane;
         c->pass->sample[lane] = i < data->n_samples ? i : -1;

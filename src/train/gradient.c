@@ -118,7 +118,7 @@ lw_err lw_gradient_run(const lw_grid *grid, lw_net *net, const lw_train_spec *sp
     if (g.theta->n_global == 0)
         err = LW_FAIL(LW_EUSE, "nothing is to be learned: no projection and no parameter of the network has `learn`");
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
-    LW_TRY_TO(pass_create(grid, net, &whole, data, g.theta, data->n_steps, false, 0, 1, &p), failed);
+    LW_TRY_TO(pass_create(grid, net, &whole, data, g.theta, data->n_steps, false, &p, 0, 1), failed);
     err = room(&g, net, data);
     if (err == LW_OK) err = samples_read(&g, data);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);

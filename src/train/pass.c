@@ -140,12 +140,12 @@ done:
 }
 
 lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
-    const lw_theta *theta, int64_t n_steps, bool smooth, int share, int n_shares, pass **out) {
+    const lw_theta *theta, int64_t n_steps, bool smooth, pass **team, int share, int n_shares) {
     pass *p = NULL;
     lw_sim_options options = lw_sim_options_default();
     lw_err err = spec_check(grid, net, spec, data, n_steps, n_shares);
     if (err == LW_OK && theta) err = method_check(spec, theta);
-    *out = NULL;
+    team[share] = NULL;
     if (err != LW_OK) goto agree;
     LW_TRY_TO(lw_alloc(1, sizeof *p, "a training pass", &p), agree);
     p->grid = grid;
@@ -178,12 +178,13 @@ agree:
     options.surrogate = spec->surrogate;
     options.smooth = smooth;
     options.reset_detached = spec->reset_detached && !smooth;
+    options.copies_of = share > 0 ? team[0]->sim : NULL;
     err = lw_sim_create(net, &options, &p->sim);
     if (err == LW_OK) err = tape_create(p, theta);
     if (err == LW_OK)
         err = lw_sim_feed(p->sim, spec->input_pop, spec->input_port, p->batch->x, n_steps, data->n_channels);
     LW_TRY_TO(lw_comm_agree(grid->world, err), failed);
-    *out = p;
+    team[share] = p;
     return LW_OK;
 failed:
     pass_destroy(&p);

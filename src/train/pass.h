@@ -44,10 +44,11 @@ typedef struct pass {
     double counted, samples; /* of the loaded batch, all replicas */
 } pass;
 
-/** Check the problem and make room for it. theta NULL: no gradients. smooth: smooth spikes, reset differentiated. The
- * pass takes its share of the samples of each batch. **Collective** over the world. */
+/** Check the problem and make room for it. theta NULL: no gradients. smooth: smooth spikes, reset differentiated.
+ * Pass team[share] takes its share of the samples of each batch, and reads the copies of weights of team[0].
+ * **Collective** over the world. */
 lw_err pass_create(const lw_grid *grid, lw_net *net, const lw_train_spec *spec, const lw_batch_source *data,
-    const lw_theta *theta, int64_t n_steps, bool smooth, int share, int n_shares, pass **out) LW_MUST_CHECK;
+    const lw_theta *theta, int64_t n_steps, bool smooth, pass **team, int share, int n_shares) LW_MUST_CHECK;
 void pass_destroy(pass **p);
 /** Load the samples of the n passes of this replica (sample, -1: none) and count over replicas what the loss is divided
  * by.

@@ -87,8 +87,7 @@ lw_err lw_trainer_create(
     t->spec.optimizer.group = NULL; /* borrowed until here */
     t->share[0] = shard_grad(t->shard);
     for (int i = 0; i < t->n_team; i++)
-        LW_TRY_TO(
-            pass_create(grid, net, spec, data, t->theta, data->n_steps, false, i, t->n_team, &t->team[i]), failed);
+        LW_TRY_TO(pass_create(grid, net, spec, data, t->theta, data->n_steps, false, t->team, i, t->n_team), failed);
     t->spec.loss.penalty = NULL; /* borrowed until here */
     t->spec.loss.n_penalties = 0;
     for (int i = 0; i < t->n_team && err == LW_OK; i++)

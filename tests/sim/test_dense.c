@@ -92,55 +92,6 @@ TEST(every_lane_is_its_own_simulation) {
     lw_comm_stop(&world);
 }
 
-/* Products are made from copies of the weights: what lw_sim_refresh is for. */
-TEST(a_refreshed_engine_has_the_weights_of_a_new_one) {
-    lw_comm *world = NULL;
-    CHECK_OK(lw_comm_start(NULL, NULL, &world));
-    for (int type = 0; type < 2; type++) {
-        lw_sim_options options = lw_sim_options_default();
-        lw_net *net = net_make(world, 150, 0.5, type ? LW_F64 : LW_F32);
-        lw_theta *theta = NULL;
-        lw_sim *sim[2] = {NULL, NULL};
-        float x[STEPS * INPUTS * 16];
-        for (int64_t i = 0; i < STEPS * INPUTS * 16; i++)
-            x[i] = drive(i / 16 / INPUTS, i / 16 % INPUTS, i % 16, 0.5);
-        options.precision = LW_F32;
-        options.width = 16;
-        CHECK_OK(lw_sim_create(net, &options, &sim[0]));
-        CHECK_OK(lw_theta_create(net, &theta));
-        double *w = calloc((size_t)theta->n_local + 1, sizeof *w);
-        lw_theta_get(theta, net, w);
-        for (int64_t i = 0; i < theta->n_local; i++)
-            w[i] *= -1.25;
-        lw_theta_put(theta, net, w);
-        lw_sim_refresh(sim[0]);
-        CHECK_OK(lw_sim_create(net, &options, &sim[1]));
-        int64_t n = lw_net_pop(net, 1).n_local * 16;
-        double *state = calloc((size_t)n * 2 + 1, sizeof *state);
-        for (int i = 0; i < 2; i++) {
-            CHECK_OK(lw_sim_feed(sim[i], 0, 0, x, STEPS, INPUTS));
-            CHECK_OK(lw_sim_advance(sim[i], STEPS, NULL));
-            lw_sim_state_get(sim[i], 1, 0, state + i * n);
-        }
-        CHECK(n == 0 || memcmp(state, state + n, (size_t)n * sizeof *state) == 0);
-        for (int i = 0; i < 2; i++)
-            lw_sim_destroy(&sim[i]);
-        lw_theta_destroy(&theta);
-        lw_net_destroy(&net);
-        free(w), free(state);
-    }
-    lw_comm_stop(&world);
-}
-
-static bool seed(void *payload, int pop, int64_t t, void *out_adj) {
-    double *to = out_adj;
-    const int64_t *n = payload;
-    if (pop != 2) return false;
-    for (int64_t i = 0; i < *n; i++)
-        to[i] += lw_rng_normal(6, LW_PURPOSE_CHECK, (uint64_t)t, (uint64_t)i, 0);
-    return true;
-}
-
 /* The same numbers for a lane whatever the width. */
 typedef struct lanes {
     int64_t n, width, lane0;
@@ -152,6 +103,75 @@ static bool lanes_seed(void *payload, int pop, int64_t t, void *out_adj) {
     for (int64_t i = 0; i < of->n * of->width; i++)
         to[i] += (float)lw_rng_normal(
             6, LW_PURPOSE_CHECK, (uint64_t)t, (uint64_t)(i / of->width), (uint64_t)(of->lane0 + i % of->width));
+    return true;
+}
+
+/* Products are made from copies of the weights: what lw_sim_refresh is for, of the engine that has them. */
+TEST(refreshed_engines_have_the_weights_of_a_new_one) {
+    lw_comm *world = NULL;
+    CHECK_OK(lw_comm_start(NULL, NULL, &world));
+    for (int type = 0; type < 2; type++) {
+        lw_sim_options options = lw_sim_options_default();
+        lw_net *net = net_make(world, 150, 0.5, type ? LW_F64 : LW_F32);
+        lw_theta *theta = NULL;
+        lw_sim *sim[3] = {NULL, NULL, NULL}, *other = NULL; /* has copies, shares them, is new */
+        lw_tape *tape[3] = {NULL, NULL, NULL};
+        float x[STEPS * INPUTS * 16];
+        for (int64_t i = 0; i < STEPS * INPUTS * 16; i++)
+            x[i] = drive(i / 16 / INPUTS, i / 16 % INPUTS, i % 16, 0.5);
+        options.precision = LW_F32;
+        options.width = 16;
+        CHECK_OK(lw_theta_create(net, &theta));
+        CHECK_OK(lw_sim_create(net, &options, &sim[0]));
+        options.copies_of = sim[0];
+        CHECK_OK(lw_sim_create(net, &options, &sim[1]));
+        options.width = 17;
+        CHECK_FAILS(lw_sim_create(net, &options, &other), LW_EUSE, "one width");
+        options.width = 16;
+        options.copies_of = NULL;
+        int64_t n = lw_net_pop(net, 1).n_local * 16;
+        double *state = calloc((size_t)n * 3 + 1, sizeof *state), *w = calloc((size_t)theta->n_local + 1, sizeof *w);
+        double *grad = calloc((size_t)theta->n_local * 3 + 1, sizeof *grad);
+        lanes of = {.n = lw_net_pop(net, 2).n_local, .width = 16};
+        lw_tape_seed s = {.payload = &of, .seed = lanes_seed};
+        for (int turn = 0; turn < 2; turn++) { /* the second with other weights */
+            if (turn == 1) CHECK_OK(lw_sim_create(net, &options, &sim[2]));
+            memset(grad, 0, (size_t)theta->n_local * 3 * sizeof *grad);
+            for (int i = 0; i < 2 + turn; i++) {
+                lw_sim_reset(sim[i]);
+                if (!tape[i]) CHECK_OK(lw_tape_create(sim[i], STEPS, theta, &tape[i]));
+                CHECK_OK(lw_sim_feed(sim[i], 0, 0, x, STEPS, INPUTS));
+                CHECK_OK(lw_tape_forward(tape[i], STEPS));
+                lw_sim_state_get(sim[i], 1, 0, state + i * n);
+                CHECK_OK(lw_tape_backward(tape[i], &s, grad + i * theta->n_local, NULL));
+                CHECK(n == 0 || memcmp(state, state + i * n, (size_t)n * sizeof *state) == 0);
+                for (int64_t k = 0; k < theta->n_local; k++)
+                    CHECK_CLOSE(grad[i * theta->n_local + k], grad[k], 0);
+            }
+            lw_theta_get(theta, net, w);
+            for (int64_t i = 0; i < theta->n_local; i++)
+                w[i] *= -1.25;
+            lw_theta_put(theta, net, w);
+            lw_sim_refresh(sim[0]);
+            lw_sim_refresh(sim[1]);
+        }
+        for (int i = 2; i >= 0; i--) {
+            lw_tape_destroy(&tape[i]);
+            lw_sim_destroy(&sim[i]);
+        }
+        lw_theta_destroy(&theta);
+        lw_net_destroy(&net);
+        free(w), free(state), free(grad);
+    }
+    lw_comm_stop(&world);
+}
+
+static bool seed(void *payload, int pop, int64_t t, void *out_adj) {
+    double *to = out_adj;
+    const int64_t *n = payload;
+    if (pop != 2) return false;
+    for (int64_t i = 0; i < *n; i++)
+        to[i] += lw_rng_normal(6, LW_PURPOSE_CHECK, (uint64_t)t, (uint64_t)i, 0);
     return true;
 }
 
@@ -357,6 +377,6 @@ TEST(mixed_gradients_are_near) {
     lw_comm_stop(&world);
 }
 
-CHECK_MAIN(CASE(every_lane_is_its_own_simulation), CASE(a_refreshed_engine_has_the_weights_of_a_new_one),
+CHECK_MAIN(CASE(every_lane_is_its_own_simulation), CASE(refreshed_engines_have_the_weights_of_a_new_one),
     CASE(a_compact_surrogate_changes_no_gradient), CASE(pairs_are_products_of_rounded_numbers),
     CASE(mixed_gradients_are_near))
