@@ -68,6 +68,19 @@ lw_err lw_comm_gatherv(
 lw_err lw_comm_route(const lw_comm *comm, int64_t n, const int32_t *dest, const void *records, size_t record_size,
     void **out, int64_t *n_out, int64_t *counts_from) LW_MUST_CHECK;
 
+/* ------------------------------------------------------------------ window */
+
+/** Memory that all ranks of a communicator see, where they share a node. */
+typedef struct lw_window lw_window;
+/** **Collective**, bytes equal on all ranks. Zeros; pages lie near the rank that writes them first. *out is NULL, and
+ * that is no error, where the ranks are on several nodes or /dev/shm has less than twice the room. */
+lw_err lw_window_create(const lw_comm *comm, int64_t bytes, lw_window **out) LW_MUST_CHECK;
+/** **Collective**. NULL is accepted. */
+void lw_window_destroy(lw_window **window);
+void *lw_window_at(const lw_window *window);
+/** All ranks have written, and read, what they wanted; all see it. **Collective**. */
+void lw_window_meet(const lw_window *window);
+
 /* ------------------------------------------------------------------ pool
  * An array of n doubles on every rank, whose sums over the ranks are dealt out: rank r gets those of the stretch
  * [cut[r], cut[r + 1]), makes something of them and hands the result round. Where all ranks share a node the arrays lie
