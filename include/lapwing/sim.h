@@ -104,6 +104,9 @@ typedef struct lw_sim_options {
     lw_crossover crossover;
     const struct lw_sim *copies_of; /* NULL, or an engine with these options on the same net whose copies of weights
                                        this one reads, as threads do: it outlives this one and is refreshed before it */
+    const lw_comm *copies_with; /* NULL, or ranks with equal nets and options, which share the copies where they share a
+                                   node, as replicas do: creation, refresh and destruction are then collective over it,
+                                   and whoever refreshes writes into what the others read */
 } lw_sim_options;
 static inline lw_sim_options lw_sim_options_default(void) {
     lw_sim_options o = {.precision = LW_F64,
@@ -124,7 +127,7 @@ lw_err lw_sim_create(lw_net *net, const lw_sim_options *options, lw_sim **out) L
 void lw_sim_destroy(lw_sim **sim);
 /** Step 0: initial state in all lanes, no spikes in flight, counters and statistics cleared. **Local**. */
 void lw_sim_reset(lw_sim *sim);
-/** Weights or parameters of the net changed: derive coefficients anew. **Local**. */
+/** Weights or parameters of the net changed: derive coefficients anew. **Local**; **collective** with copies_with. */
 void lw_sim_refresh(lw_sim *sim);
 /** Run n_steps. **Collective**. `watch` (may be NULL) is called after every epoch... at least every 64 steps' worth of
  * epochs. Stops early on its word. No allocation in the loop apart from growing record buffers. */

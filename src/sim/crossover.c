@@ -62,7 +62,8 @@ static lw_err trial_make(int64_t targets, trial *t) {
         t->row[i] = (uint32_t)i;
         t->neuron[i] = i;
     }
-    LW_TRY(engine_dense_create(&t->sim)); /* its panels hold zeros, which take as long as weights */
+    LW_TRY(engine_dense_create(&t->sim));
+    LW_TRY(engine_dense_copies(&t->sim)); /* its panels hold zeros, which take as long as weights */
     dense_pack(&t->sim, &t->proj, t->packed);
     return LW_OK;
 }

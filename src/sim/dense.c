@@ -73,24 +73,61 @@ static bool is_dense(const lw_proj_view *proj) {
     return proj->dense && !proj->lag_max && !proj->weight_one && proj->n_rows > 0 && proj->n_edges > 0;
 }
 
-/* Floats and panels where this engine does not share another's. */
-static lw_err copies_create(lw_sim *sim) {
+/* What copies of projection k there are to be, in bytes. */
+typedef struct copies_size {
+    int64_t weight, panel, packed;
+} copies_size;
+
+/* Has the engine products for it? (engine_dense_knows asks the same of the views, whose weights may be copies.) */
+static bool is_known(const lw_sim *sim, const lw_proj_view *proj) {
+    return is_dense(proj) && (!sim->f64 || proj->weight_type == LW_F64);
+}
+
+static copies_size copies_of_proj(const lw_sim *sim, const lw_proj_view *proj) {
+    copies_size c = {0};
+    if (!is_known(sim, proj)) return c;
+    c.packed = dense_packed_count(proj) * (int64_t)sim->real_size;
+    if (sim->f64) return c;
+    if (proj->weight_type == LW_F64) c.weight = proj->n_edges * (int64_t)sizeof(float);
+    if (proj->n_edges / proj->n_rows > DENSE_PANEL) c.panel = proj->n_edges * (int64_t)sizeof(float);
+    return c;
+}
+
+static int64_t lines(int64_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
+
+/* The copies of all projections one behind the other, in memory that the ranks share. */
+static lw_err copies_window(lw_sim *sim) {
     engine_dense *d = sim->dense;
-    const lw_sim *of = sim->options.copies_of;
-    d->copies = of ? of->dense : d;
-    if (of) return LW_OK;
-    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->weight, "dense products", &d->weight));
-    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->panel, "dense products", &d->panel));
-    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->packed, "dense products", &d->packed));
-    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->stale, "dense products", &d->stale));
+    int64_t bytes = 0;
     for (int k = 0; k < sim->n_proj; k++) {
-        const lw_proj_view *proj = &sim->proj[k];
-        size_t n = (size_t)proj->n_edges;
+        copies_size c = copies_of_proj(sim, &sim->proj[k]);
+        bytes += lines(c.weight) + lines(c.panel) + lines(c.packed);
+    }
+    LW_TRY(lw_window_create(sim->options.copies_with, bytes, &d->window));
+    char *at = d->window ? lw_window_at(d->window) : NULL;
+    for (int k = 0; d->window && k < sim->n_proj; k++) {
+        copies_size c = copies_of_proj(sim, &sim->proj[k]);
+        if (c.weight) d->weight[k] = (float *)(void *)at;
+        if (c.panel) d->panel[k] = (float *)(void *)(at + lines(c.weight));
+        if (c.packed) d->packed[k] = at + lines(c.weight) + lines(c.panel);
+        at += lines(c.weight) + lines(c.panel) + lines(c.packed);
+    }
+    return LW_OK;
+}
+
+lw_err engine_dense_copies(lw_sim *sim) {
+    engine_dense *d = sim->dense;
+    const lw_comm *with = sim->options.copies_with;
+    if (!d || d->copies != d) return LW_OK;
+    if (with && lw_comm_size(with) > 1) LW_TRY(copies_window(sim));
+    for (int k = 0; k < sim->n_proj; k++) {
+        copies_size c = copies_of_proj(sim, &sim->proj[k]);
         d->stale[k] = true;
-        if (!is_dense(proj) || sim->f64) continue;
-        if (proj->weight_type == LW_F64) LW_TRY(lw_alloc(n, sizeof *d->weight[k], "weights as floats", &d->weight[k]));
-        if (proj->n_edges / proj->n_rows > DENSE_PANEL)
-            LW_TRY(lw_alloc(n, sizeof *d->panel[k], "weights in panels", &d->panel[k]));
+        if (d->window) continue;
+        if (c.weight) LW_TRY(lw_alloc((size_t)c.weight, 1, "weights as floats", &d->weight[k]));
+        if (c.panel) LW_TRY(lw_alloc((size_t)c.panel, 1, "weights in panels", &d->panel[k]));
     }
     return LW_OK;
 }
@@ -116,17 +153,22 @@ lw_err engine_dense_create(lw_sim *sim) {
     LW_TRY(lw_alloc(cells, sizeof *d->list, "dense products", &d->list));
     LW_TRY(lw_alloc(cells, sim->real_size, "dense products", &d->value));
     LW_TRY(lw_alloc((size_t)sim->width, sizeof *d->count, "dense products", &d->count));
-    return copies_create(sim);
+    d->copies = sim->options.copies_of ? sim->options.copies_of->dense : d;
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->weight, "dense products", &d->weight));
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->panel, "dense products", &d->panel));
+    LW_TRY(lw_alloc((size_t)sim->n_proj, sizeof *d->packed, "dense products", &d->packed));
+    return lw_alloc((size_t)sim->n_proj, sizeof *d->stale, "dense products", &d->stale);
 }
 
 void engine_dense_destroy(lw_sim *sim) {
     engine_dense *d = sim->dense;
     if (!d) return;
-    for (int k = 0; k < sim->n_proj; k++) {
+    for (int k = 0; k < sim->n_proj && !d->window; k++) {
         if (d->weight) lw_free(d->weight[k]);
         if (d->panel) lw_free(d->panel[k]);
         if (d->packed) lw_free(d->packed[k]);
     }
+    lw_window_destroy(&d->window);
     lw_free(d->weight);
     lw_free(d->panel);
     lw_free(d->packed);
@@ -149,26 +191,39 @@ void engine_dense_attach(lw_sim *sim) {
     }
 }
 
-static void panels_fill(int64_t n_rows, int64_t n_post, const float *restrict weight, float *restrict panel) {
+/* Rows [first, last). */
+static void panels_fill(const lw_proj_view *proj, int64_t first, int64_t last, const float *weight, float *panel) {
+    int64_t n_post = proj->n_edges / proj->n_rows;
     for (int64_t j = 0; j < n_post; j += DENSE_PANEL) {
         int64_t here = n_post - j < DENSE_PANEL ? n_post - j : DENSE_PANEL;
-        for (int64_t r = 0; r < n_rows; r++, panel += here)
-            memcpy(panel, weight + r * n_post + j, (size_t)here * sizeof *panel);
+        for (int64_t r = first; r < last; r++)
+            memcpy(panel + j * proj->n_rows + r * here, weight + r * n_post + j, (size_t)here * sizeof *panel);
     }
 }
 
+/* Ranks that share the copies take a stretch of whole tiles of rows each, and what they pack is not made later. */
 void engine_dense_refresh(lw_sim *sim) {
     engine_dense *d = sim->dense;
-    for (int k = 0; d && d->copies == d && k < sim->n_proj; k++) {
+    if (!d || d->copies != d) return;
+    int64_t n = d->window ? lw_comm_size(sim->options.copies_with) : 1;
+    int64_t rank = d->window ? lw_comm_rank(sim->options.copies_with) : 0;
+    if (d->window) lw_window_meet(d->window);
+    for (int k = 0; k < sim->n_proj; k++) {
         float *to = d->weight[k], *panel = d->panel[k];
-        d->stale[k] = true;
-        if (!to && !panel) continue;
         lw_proj_view proj = lw_net_proj(sim->net, k);
+        d->stale[k] = !d->window;
+        if (!is_known(sim, &proj)) continue;
+        int64_t tiles = (proj.n_rows + DENSE_TILE - 1) / DENSE_TILE, n_post = proj.n_edges / proj.n_rows;
+        int64_t first = tiles * rank / n * DENSE_TILE, last = tiles * (rank + 1) / n * DENSE_TILE;
+        if (last > proj.n_rows) last = proj.n_rows;
         const double *from = proj.weight;
-        for (int64_t i = 0; to && i < proj.n_edges; i++)
+        for (int64_t i = first * n_post; to && i < last * n_post; i++)
             to[i] = (float)from[i];
-        if (panel) panels_fill(proj.n_rows, proj.n_edges / proj.n_rows, to ? to : proj.weight, panel);
+        if (to) proj.weight = to;
+        if (panel) panels_fill(&proj, first, last, proj.weight, panel);
+        if (d->window) dense_pack_rows(sim, &proj, first, last, d->packed[k]);
     }
+    if (d->window) lw_window_meet(d->window);
 }
 
 lw_err engine_dense_room(const lw_sim *sim, int32_t k) {
@@ -245,18 +300,28 @@ bool lw_sim_has_bf16(void) {
 #endif
 }
 
-void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed) {
+void dense_pack_rows(const lw_sim *sim, const lw_proj_view *proj, int64_t first, int64_t last, void *packed) {
+    int64_t n_post = proj->n_edges / proj->n_rows;
     if (dense_in_pairs(sim)) {
-        int64_t n_post = proj->n_edges / proj->n_rows, line = dense_line(n_post);
-        dense_pairs_pack(proj->weight, proj->n_rows, n_post, packed);
-        dense_pairs_lines(proj->n_rows, n_post, line, proj->weight, (uint16_t *)packed + dense_packed_count(proj));
+        int64_t line = dense_line(n_post), pairs = (n_post + 1) / 2;
+        const float *weight = (const float *)proj->weight + first * n_post;
+        uint16_t *to = packed;
+        dense_pairs_pack(weight, last - first, n_post, to + first * 2 * pairs);
+        dense_pairs_lines(last - first, n_post, line, weight, to + dense_packed_count(proj) + first * line);
         return;
     }
     if (sim->f64)
-        pack_f64(proj, packed);
+        pack_f64(proj, first, last, packed);
     else
-        pack_f32(proj, packed);
-    if (sim->options.adjoint_bf16 && !sim->f64) dense_rounded(dense_packed_count(proj), packed, packed);
+        pack_f32(proj, first, last, packed);
+    if (!sim->options.adjoint_bf16 || sim->f64) return;
+    float *at = (float *)packed + first * n_post;
+    int64_t tiles = (last - first + DENSE_TILE - 1) / DENSE_TILE;
+    dense_rounded(tiles * DENSE_TILE * n_post, at, at);
+}
+
+void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed) {
+    dense_pack_rows(sim, proj, 0, proj->n_rows, packed);
 }
 
 void dense_back(const lw_sim *sim, const lw_proj_view *proj, const void *packed, const void *in_adj, void *x_adj) {

@@ -26,12 +26,15 @@ typedef struct engine_dense {
     void **packed;  /* [n_proj] for dense_back, of the weights at the last refresh unless stale; NULL: nobody asked */
     bool *stale;    /* [n_proj] */
     pthread_mutex_t lock; /* of packed and stale */
+    lw_window *window;    /* holds all of them for lw_sim_options.copies_with, or NULL */
 } engine_dense;
 
 enum { DENSE_PANEL = 4 * VECTOR_BYTES / (int)sizeof(float) };
 
 /** Made once per engine with several lanes; nothing without dense projections. **Local**. */
 lw_err engine_dense_create(lw_sim *sim) LW_MUST_CHECK;
+/** Room for copies of weights where the engine has its own. **Collective** over options.copies_with; EMEM is local. */
+lw_err engine_dense_copies(lw_sim *sim) LW_MUST_CHECK;
 void engine_dense_destroy(lw_sim *sim);
 /** Take the weights anew (a sharer does nothing); and put the copies into the engine's views. */
 void engine_dense_refresh(lw_sim *sim);
@@ -56,6 +59,8 @@ static inline int64_t dense_packed_count(const lw_proj_view *proj) {
     return (proj->n_rows + DENSE_TILE - 1) / DENSE_TILE * DENSE_TILE * dense_line(proj->n_edges / proj->n_rows);
 }
 void dense_pack(const lw_sim *sim, const lw_proj_view *proj, void *packed);
+/** The same of the rows [first, last), both whole tiles or the end. */
+void dense_pack_rows(const lw_sim *sim, const lw_proj_view *proj, int64_t first, int64_t last, void *packed);
 /** Does this engine round adjoint products to bfloat16, in pairs of targets [tile][pair][row][2]? Otherwise with
  * rounded floats, which gives the same products. */
 static inline bool dense_in_pairs(const lw_sim *sim) {

@@ -101,11 +101,12 @@ static void LW_T(lanes_add)(const engine_dense *d, bool ones, const REAL *weight
     }
 }
 
-static void LW_T(pack)(const lw_proj_view *proj, REAL *packed) {
+static void LW_T(pack)(const lw_proj_view *proj, int64_t first, int64_t last, REAL *packed) {
     const REAL *weight = proj->weight;
     int64_t n_post = proj->n_edges / proj->n_rows;
-    for (int64_t r = 0; r < proj->n_rows; r += DENSE_TILE, packed += DENSE_TILE * n_post) {
-        int64_t here = proj->n_rows - r < DENSE_TILE ? proj->n_rows - r : DENSE_TILE;
+    packed += first * n_post;
+    for (int64_t r = first; r < last; r += DENSE_TILE, packed += DENSE_TILE * n_post) {
+        int64_t here = last - r < DENSE_TILE ? last - r : DENSE_TILE;
         if (here < DENSE_TILE) memset(packed, 0, (size_t)(DENSE_TILE * n_post) * sizeof *packed);
         LW_T(lw_turn)(here, n_post, weight + r * n_post, n_post, packed, DENSE_TILE);
     }

@@ -161,7 +161,7 @@ static lw_err local_create(lw_sim *sim, const lw_sim_options *options) {
 }
 
 lw_err lw_sim_create(lw_net *net, const lw_sim_options *options, lw_sim **out) {
-    const lw_comm *comm = lw_net_comm(net);
+    const lw_comm *comm = lw_net_comm(net), *with = options->copies_with;
     int64_t before = lw_mem_now();
     lw_sim *sim = NULL;
     *out = NULL;
@@ -180,10 +180,14 @@ lw_err lw_sim_create(lw_net *net, const lw_sim_options *options, lw_sim **out) {
         sim->epoch = sim->n_levels == 1 ? lw_net_delay_min(net) : 1;
         err = local_create(sim, options);
     }
-    LW_TRY_TO(lw_comm_agree(comm, err), fail);
-    for (int level = 0; level < sim->n_levels; level++)
-        LW_TRY_TO(halo_create(sim, level), fail);
-    LW_TRY_TO(engine_exchange_create(sim), fail);
+    err = lw_comm_agree(comm, err);
+    if (with) err = lw_comm_agree(with, err);
+    if (err == LW_OK) err = lw_comm_agree(comm, engine_dense_copies(sim));
+    for (int level = 0; err == LW_OK && level < sim->n_levels; level++)
+        err = halo_create(sim, level);
+    if (err == LW_OK) err = engine_exchange_create(sim);
+    if (with) err = lw_comm_agree(with, err); /* what they share goes on all of them or none */
+    LW_TRY_TO(err, fail);
     sim->bytes = lw_mem_now() - before;
     lw_sim_refresh(sim);
     lw_sim_reset(sim);

@@ -179,6 +179,7 @@ agree:
     options.smooth = smooth;
     options.reset_detached = spec->reset_detached && !smooth;
     options.copies_of = share > 0 ? team[0]->sim : NULL;
+    if (share == 0 && theta && spec->gradient == LW_GRADIENT_BPTT) options.copies_with = grid->peers;
     err = lw_sim_create(net, &options, &p->sim);
     if (err == LW_OK) err = tape_create(p, theta);
     if (err == LW_OK)

@@ -95,14 +95,19 @@ TEST(every_lane_is_its_own_simulation) {
 /* The same numbers for a lane whatever the width. */
 typedef struct lanes {
     int64_t n, width, lane0;
+    bool f64;
 } lanes;
 static bool lanes_seed(void *payload, int pop, int64_t t, void *out_adj) {
     const lanes *of = payload;
-    float *to = out_adj;
     if (pop != 2) return false;
-    for (int64_t i = 0; i < of->n * of->width; i++)
-        to[i] += (float)lw_rng_normal(
+    for (int64_t i = 0; i < of->n * of->width; i++) {
+        double y = lw_rng_normal(
             6, LW_PURPOSE_CHECK, (uint64_t)t, (uint64_t)(i / of->width), (uint64_t)(of->lane0 + i % of->width));
+        if (of->f64)
+            ((double *)out_adj)[i] += y;
+        else
+            ((float *)out_adj)[i] += (float)y;
+    }
     return true;
 }
 
@@ -163,6 +168,68 @@ TEST(refreshed_engines_have_the_weights_of_a_new_one) {
         lw_net_destroy(&net);
         free(w), free(state), free(grad);
     }
+    lw_comm_stop(&world);
+}
+
+/* Two engines with copies of their own and in a window that all ranks write to, before and after a refresh: equal bits
+ * in states and gradients, in floats, mixed precision and doubles. */
+TEST(replicas_share_their_copies) {
+    lw_comm *world = NULL, *self = NULL;
+    CHECK_OK(lw_comm_start(NULL, NULL, &world));
+    CHECK_OK(lw_comm_self(&self));
+    for (int kind = 0; kind < 6; kind++) {
+        lw_sim_options options = lw_sim_options_default();
+        lw_net *net = net_make(self, 150, 0.5, kind & 1 ? LW_F64 : LW_F32);
+        lw_theta *theta = NULL;
+        lw_sim *sim[2] = {NULL, NULL};
+        lw_tape *tape[2] = {NULL, NULL};
+        float x[STEPS * INPUTS * 16];
+        for (int64_t i = 0; i < STEPS * INPUTS * 16; i++)
+            x[i] = drive(i / 16 / INPUTS, i / 16 % INPUTS, i % 16, 0.5);
+        options.precision = kind / 2 == 2 ? LW_F64 : LW_F32;
+        options.adjoint_bf16 = kind / 2 == 1;
+        options.width = 16;
+        CHECK_OK(lw_theta_create(net, &theta));
+        for (int i = 0; i < 2; i++) {
+            options.copies_with = i ? world : NULL;
+            CHECK_OK(lw_sim_create(net, &options, &sim[i]));
+            CHECK_OK(lw_tape_create(sim[i], STEPS, theta, &tape[i]));
+        }
+        int64_t n = lw_net_pop(net, 1).n_local * 16, size = theta->n_local;
+        double *state = calloc((size_t)n * 2, sizeof *state), *w = calloc((size_t)size, sizeof *w), sum = 0;
+        for (int turn = 0; turn < 2; turn++) {
+            double *grad = calloc((size_t)size * 2, sizeof *grad);
+            for (int i = 0; i < 2; i++) {
+                lanes of = {.n = lw_net_pop(net, 2).n_local, .width = 16, .f64 = options.precision == LW_F64};
+                lw_tape_seed s = {.payload = &of, .seed = lanes_seed};
+                lw_sim_reset(sim[i]);
+                CHECK_OK(lw_sim_feed(sim[i], 0, 0, x, STEPS, INPUTS));
+                CHECK_OK(lw_tape_forward(tape[i], STEPS));
+                lw_sim_state_get(sim[i], 1, 0, state + i * n);
+                CHECK_OK(lw_tape_backward(tape[i], &s, grad + i * size, NULL));
+            }
+            CHECK(memcmp(state, state + n, (size_t)n * sizeof *state) == 0);
+            CHECK(memcmp(grad, grad + size, (size_t)size * sizeof *grad) == 0);
+            for (int64_t i = 0; i < size; i++)
+                sum += fabs(grad[i]);
+            lw_theta_get(theta, net, w);
+            for (int64_t i = 0; i < size; i++)
+                w[i] *= -1.25;
+            lw_theta_put(theta, net, w);
+            for (int i = 0; i < 2; i++)
+                lw_sim_refresh(sim[i]);
+            free(grad);
+        }
+        CHECK(sum > 0);
+        for (int i = 0; i < 2; i++) {
+            lw_tape_destroy(&tape[i]);
+            lw_sim_destroy(&sim[i]);
+        }
+        lw_theta_destroy(&theta);
+        lw_net_destroy(&net);
+        free(w), free(state);
+    }
+    lw_comm_destroy(&self);
     lw_comm_stop(&world);
 }
 
@@ -378,5 +445,5 @@ TEST(mixed_gradients_are_near) {
 }
 
 CHECK_MAIN(CASE(every_lane_is_its_own_simulation), CASE(refreshed_engines_have_the_weights_of_a_new_one),
-    CASE(a_compact_surrogate_changes_no_gradient), CASE(pairs_are_products_of_rounded_numbers),
-    CASE(mixed_gradients_are_near))
+    CASE(replicas_share_their_copies), CASE(a_compact_surrogate_changes_no_gradient),
+    CASE(pairs_are_products_of_rounded_numbers), CASE(mixed_gradients_are_near))
