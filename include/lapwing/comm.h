@@ -72,8 +72,9 @@ lw_err lw_comm_route(const lw_comm *comm, int64_t n, const int32_t *dest, const 
 
 /** Memory that all ranks of a communicator see, where they share a node. */
 typedef struct lw_window lw_window;
-/** **Collective**, bytes equal on all ranks. Zeros; pages lie near the rank that writes them first. *out is NULL, and
- * that is no error, where the ranks are on several nodes or /dev/shm has less than twice the room. */
+/** **Collective**, bytes equal on all ranks. What it holds is not defined; pages lie near the rank that writes them
+ * first. *out is NULL, and that is no error, where the ranks are on several nodes or /dev/shm has less than twice the
+ * room. */
 lw_err lw_window_create(const lw_comm *comm, int64_t bytes, lw_window **out) LW_MUST_CHECK;
 /** **Collective**. NULL is accepted. */
 void lw_window_destroy(lw_window **window);
